@@ -52,7 +52,7 @@ Word = Annotated[str, Field(min_length=1)]
 
 
 class Secret(Settings):
-    """A reference to a secret: ``{env: X}``, ``{file: PATH}``, ``{keyring: SERVICE/NAME}`` or ``{command: [..]}``.
+    """Either ``{env: NAME}``, ``{file: PATH}``, ``{keyring: SERVICE/NAME}`` or ``{command: [WORD, ..]}``.
 
     The value itself is read only by :meth:`reveal`; it is never part of the config, of a repr, or of an
     error. A command runs without a shell; a program written as a relative path (``./vault.sh``) is looked for
@@ -79,8 +79,8 @@ class Secret(Settings):
     @field_validator("command")
     @classmethod
     def _program_in_config_folder(cls, words: list[str] | None, info: ValidationInfo) -> list[str] | None:
-        if not words or os.path.basename(words[0]) == words[0]:  # noqa: PTH119 (Path drops the "./" that
-        matters here)
+        # split by hand: Path would drop the "./" that makes the difference
+        if not words or not os.path.split(words[0])[0]:
             return words
         return [str(_in_config_folder(words[0], info)), *words[1:]]
 
