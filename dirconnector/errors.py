@@ -4,6 +4,7 @@
 
     DirsyncError                     1   anything we can name
     ├── ConfigError                  2   the config file (or a plan file) is not valid; lists every problem
+    │   └── SelectionError           2   a selection rule names a group that no directory has
     ├── DirectoryError               1   a directory cannot be read; names the directory
     │   ├── DirectoryUnreachable     1   no answer, or the connection broke
     │   └── DirectoryRefused         1   credentials, rights, or a base that does not exist
@@ -42,6 +43,10 @@ class ConfigError(DirsyncError):
     def __init__(self, problems: Sequence[str] | str) -> None:
         self.problems: tuple[str, ...] = (problems,) if isinstance(problems, str) else tuple(problems)
         super().__init__("\n".join(self.problems))
+
+
+class SelectionError(ConfigError):
+    """A selection rule names a group exactly, and no directory has it. A renamed group is not an empty one."""
 
 
 class DirectoryError(DirsyncError):

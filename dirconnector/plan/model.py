@@ -80,6 +80,13 @@ class Held(NamedTuple):
     approvable: bool = True
 
 
+class Exceeded(NamedTuple):
+    """A limit that was exceeded: its config path and the sentence. It holds even when there is nothing to hold yet."""
+
+    limit: str
+    why: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unmanaged:
     """A member or group of the organization that is left alone because nobody's directory entry claims it."""
@@ -122,6 +129,7 @@ class Plan:
     complete: bool
     changes: tuple[Change, ...]
     held: tuple[Held, ...] = ()
+    exceeded: tuple[Exceeded, ...] = ()
     unmanaged: tuple[Unmanaged, ...] = ()
     problems: tuple[Problem, ...] = ()
     evidence: tuple[Evidence, ...] = ()

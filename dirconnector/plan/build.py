@@ -1,0 +1,187 @@
+"""From what should be and what is to a finished plan, in the order that never clashes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dirconnector.model import Current, Problem
+from dirconnector.plan import diff, limits
+from dirconnector.plan.baseline import Baseline
+from dirconnector.plan.groups import groups_that_leave, match_groups, memberships
+from dirconnector.plan.match import Match, match, unknown_keys
+from dirconnector.plan.model import Action, Change, Exceeded, Forecast, Held, Plan, Unmanaged
+from dirconnector.plan.policy import Policy
+from dirconnector.plan.recall import Recall, nothing_remembered
+from dirconnector.rules.desired import Desired
+
+ORDER = (
+    Action.REMOVE,
+    Action.REVOKE,
+    Action.REKEY,
+    Action.ADOPT,
+    Action.RESTORE,
+    Action.INVITE,
+    Action.ADOPT_GROUP,
+    Action.RENAME_GROUP,
+    Action.CREATE_GROUP,
+    Action.REMOVE_MEMBERSHIP,
+    Action.ADD_MEMBERSHIP,
+    Action.DELETE_GROUP,
+)
+"""What frees seats and addresses comes first, then re-keying, then invitations, then groups and memberships, then group deletion."""
+
+_RANK = {action: rank for rank, action in enumerate(ORDER)}
+
+ForecastOf = Callable[[Sequence[Change], Current], Forecast]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Baselines:
+    """Counts of each directory: in the last good snapshot (as far as there is one), and now."""
+
+    last: tuple[Baseline, ...] = ()
+    now: tuple[Baseline, ...] = ()
+
+
+def make_plan(
+    desired: Desired,
+    current: Current,
+    policy: Policy,
+    *,
+    forecast: ForecastOf,
+    baselines: Baselines = Baselines(),
+    recall: Recall = nothing_remembered,
+    approved: str = "",
+) -> Plan:
+    """The plan that makes ``current`` equal to ``desired``.
+
+    ``forecast`` is the organization's. ``recall`` is asked once, for the people whom no selected entry claims. ``approved`` is a plan
+    id: when it is this plan's, what limits hold is released (what an incomplete read or missing seats hold never is).
+    """
+    changes, unmanaged, problems = differences(desired, current, policy, recall)
+    exceeded: list[Exceeded] = [
+        *limits.shrunken(baselines.last, baselines.now, policy.limits),
+        *limits.empty(baselines.last, baselines.now, current),
+    ]
+    going, held, exceeded = limits.hold(
+        changes, current, policy.limits, complete=desired.complete, exceeded=exceeded
+    )
+    sides = digest_desired(desired), digest_current(current)
+    plan_id = _plan_id(current.organization, going, held, exceeded, sides)
+    if approved and approved == plan_id:
+        going += [item.change for item in held if item.approvable]
+        held = [item for item in held if not item.approvable]
+        exceeded = []
+    going.sort(key=_position)
+    return Plan(
+        plan_id=plan_id,
+        organization=current.organization,
+        complete=desired.complete,
+        changes=tuple(going),
+        held=tuple(sorted(held, key=lambda item: _position(item.change))),
+        exceeded=tuple(exceeded),
+        unmanaged=tuple(sorted(unmanaged, key=lambda u: (u.kind, u.name))),
+        problems=(*desired.problems, *current.problems, *problems),
+        evidence=desired.merged.evidence,
+        forecast=forecast(going, current),
+        desired_digest=sides[0],
+        current_digest=sides[1],
+    )
+
+
+def differences(
+    desired: Desired, current: Current, policy: Policy, recall: Recall = nothing_remembered
+) -> tuple[list[Change], list[Unmanaged], list[Problem]]:
+    """Everything that differs, before any limit: changes (sorted), what is left alone, and what cannot be synced."""
+    offboarding = policy.offboarding
+    unknown = unknown_keys(desired, current)
+    remembered = recall(unknown) if unknown else {}
+    people = match(desired, current, offboarding, remembered)
+    groups = match_groups(desired, current) if current.accepts.groups else None
+    changes = [
+        *diff.members_that_stay(desired, people, offboarding),
+        *diff.members_that_leave(desired, current, people, offboarding, remembered),
+    ]
+    unmanaged = list(diff.left_alone(desired, current, people, offboarding))
+    problems = [*people.problems, *diff.passed_on_problems(desired, current, people, offboarding)]
+    if groups is None:
+        problems.append(_no_groups(current, len(desired.groups)))
+    else:
+        problems += groups.problems
+        changes += groups.changes
+        invited = {c.key: c.email for c in changes if c.action is Action.INVITE}
+        for item in groups_that_leave(desired, current, groups, offboarding):
+            if isinstance(item, Unmanaged):
+                unmanaged.append(item)
+            else:
+                changes.append(item)
+        changes += memberships(desired, current, _remaining(people, changes), groups, invited, offboarding)
+    changes.sort(key=_position)
+    return changes, unmanaged, problems
+
+
+def _remaining(people: Match, changes: Iterable[Change]) -> Match:
+    """The match without the people who are about to be removed: their memberships go with them."""
+    removed = {change.key for change in changes if change.action is Action.REMOVE}
+    if not removed:
+        return people
+    return replace(people, member_of={k: m for k, m in people.member_of.items() if k not in removed})
+
+
+def _no_groups(current: Current, number: int) -> Problem:
+    return Problem(
+        directory="",
+        entry=f"{number} groups",
+        why=f"{current.organization} has no groups (its plan, or a switch of the server): only people are synced",
+    )
+
+
+def _position(change: Change) -> tuple[int, str, str, str]:
+    return (_RANK[change.action], change.group, change.email, change.key)
+
+
+def _plan_id(
+    organization: str,
+    going: Sequence[Change],
+    held: Sequence[Held],
+    exceeded: Sequence[Exceeded],
+    sides: tuple[str, str],
+) -> str:
+    """Twelve hexadecimal digits that stand for this plan.
+
+    Where something waits for approval, the id covers just that, so that an approval stays good while additions that nobody doubts go
+    on; otherwise it covers both sides and all changes.
+    """
+    waiting = sorted(_position(item.change) + (item.change.member_id,) for item in held if item.approvable)
+    if waiting or exceeded:
+        covered: list[str] = [organization, *(repr(w) for w in waiting), *(limit.limit + limit.why for limit in exceeded if not waiting)]
+    else:
+        covered = [organization, *sides, *(f"{c.action}\0{c.key}\0{c.email}\0{c.group_key}" for c in going)]
+    return _digest(covered)[:12]
+
+
+def digest_desired(desired: Desired) -> str:
+    """A digest of what should be: users with address and state, groups with name and members."""
+    parts = [f"{u.key}\0{u.email}\0{u.enabled}" for u in desired.users.values()]
+    parts.sort()
+    groups = [f"{g.key}\0{g.name}\0" + "\0".join(sorted(g.members)) for g in desired.groups.values()]
+    groups.sort()
+    unsyncable = sorted(desired.merged.unsyncable)
+    return _digest([*parts, "", *groups, "", *unsyncable, str(desired.complete)])
+
+
+def digest_current(current: Current) -> str:
+    """A digest of what is: members with key, address, status and type, groups with name, key and members."""
+    parts = [f"{m.id}\0{m.key}\0{m.email}\0{int(m.status)}\0{int(m.type)}" for m in current.members.values()]
+    parts.sort()
+    groups = [f"{g.id}\0{g.key}\0{g.name}\0" + "\0".join(sorted(g.members)) for g in current.groups.values()]
+    groups.sort()
+    return _digest([*parts, "", *groups])
+
+
+def _digest(parts: Iterable[str]) -> str:
+    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+
+

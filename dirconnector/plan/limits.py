@@ -1,0 +1,178 @@
+"""What is held back: incomplete reads, shrunken directories, too many removals, missing seats, and what depends on them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+
+from dirconnector.model import Current, Status
+from dirconnector.plan.baseline import Baseline
+from dirconnector.plan.model import Action, Change, Exceeded, Held
+from dirconnector.plan.policy import Limits, OnExceed
+
+INCOMPLETE = "incomplete read"
+SEATS = "seats"
+
+
+def shrunken(before: Sequence[Baseline], now: Sequence[Baseline], limits: Limits) -> Iterator[Exceeded]:
+    """Directories that say much less than in the last good snapshot, or suddenly nothing at all."""
+    last = {baseline.directory: baseline for baseline in before}
+    for baseline in now:
+        old = last.get(baseline.directory)
+        if baseline.users and not baseline.with_email:
+            why = f"none of the {baseline.users} users of {baseline.directory} has an e-mail address: is the attribute readable?"
+            yield Exceeded("limits.shrink", why)
+            continue
+        if old is None:
+            continue
+        for what in ("users", "with_email", "groups", "memberships"):
+            was, is_now = getattr(old, what), getattr(baseline, what)
+            if limits.shrink.exceeded(was - is_now, was) or (was > 0 and is_now == 0):
+                words = what.replace("with_email", "users with an e-mail address")
+                why = f"{baseline.directory} shrank from {was} to {is_now} {words} since {old.taken}"
+                yield Exceeded("limits.shrink", why)
+
+
+def empty(before: Sequence[Baseline], now: Sequence[Baseline], current: Current) -> Iterator[Exceeded]:
+    """A directory of which nothing is remembered without a single user beside an organization that has members of ours: nothing was ever learnt from that."""
+    if not any(member.managed for member in current.members.values()):
+        return
+    last = {baseline.directory for baseline in before}
+    for baseline in now:
+        if not baseline.users and baseline.directory not in last:
+            yield Exceeded("limits.shrink", f"{baseline.directory} has no users at all: check base, filter and rights")
+
+
+def too_many(changes: Sequence[Change], current: Current, limits: Limits) -> Iterator[Exceeded]:
+    """Removals and group deletions beyond the limit."""
+    counts = Counter(change.action for change in changes)
+    leaving = counts[Action.REVOKE] + counts[Action.REMOVE]
+    managed = sum(1 for m in current.members.values() if m.managed and m.status is not Status.REVOKED)
+    if limits.removals.exceeded(leaving, managed):
+        yield Exceeded("limits.removals", _percent(leaving, managed, "managed members would lose access", limits))
+    groups = sum(1 for group in current.groups.values() if group.managed)
+    if limits.removals.exceeded(counts[Action.DELETE_GROUP], groups):
+        yield Exceeded(
+            "limits.removals", _percent(counts[Action.DELETE_GROUP], groups, "managed groups would be deleted", limits)
+        )
+
+
+def _percent(number: int, of: int, words: str, limits: Limits) -> str:
+    limit = limits.removals
+    share = f"{number * 100 / of:.0f} %" if of else "all"
+    count = f", count {limit.count}" if limit.count is not None else ""
+    return f"{number} of {of} {words} ({share}; limit {limit.percent:g} %, floor {limit.floor}{count})"
+
+
+def emptied_groups(changes: Iterable[Change], current: Current, limits: Limits) -> dict[str, str]:
+    """Group id -> why: groups that would lose more of their members than the limit lets through."""
+    losses = Counter(change.group_id for change in changes if change.action is Action.REMOVE_MEMBERSHIP)
+    held: dict[str, str] = {}
+    for group_id, number in losses.items():
+        group = current.groups[group_id]
+        if limits.group_members.exceeded(number, len(group.members)):
+            held[group_id] = (
+                f"{number} of {len(group.members)} members of {group.name} would be taken out "
+                f"(limit {limits.group_members.percent:g} %, floor {limits.group_members.floor})"
+            )
+    return held
+
+
+def hold(
+    changes: Sequence[Change],
+    current: Current,
+    limits: Limits,
+    *,
+    complete: bool,
+    exceeded: Sequence[Exceeded],
+) -> tuple[list[Change], list[Held], list[Exceeded]]:
+    """Split changes into those that go on and those that are held. ``exceeded`` is what the snapshots alone already showed.
+
+    Returns the changes that go on, what is held, and every limit that was exceeded.
+    """
+    exceeded = [*exceeded, *too_many([c for c in changes if c.action is not Action.REMOVE_MEMBERSHIP], current, limits)]
+    groups = emptied_groups(changes, current, limits)
+    going: list[Change] = []
+    held: list[Held] = []
+    stop_removals = next(iter(exceeded), None)
+    stop_all = stop_removals if limits.on_exceed is OnExceed.HOLD_ALL else None
+    if limits.on_exceed is OnExceed.HOLD_ALL and stop_all is None and groups:
+        stop_all = Exceeded("limits.group_members", next(iter(groups.values())))
+    for change in changes:
+        if not complete and _needs_completeness(change):
+            held.append(Held(change, INCOMPLETE, "the read was incomplete, so absence proves nothing", approvable=False))
+        elif stop_all is not None:
+            held.append(Held(change, *stop_all))
+        elif change.action.takes_away and stop_removals is not None:
+            held.append(Held(change, *stop_removals))
+        elif change.action is Action.REMOVE_MEMBERSHIP and change.group_id in groups:
+            held.append(Held(change, "limits.group_members", groups[change.group_id]))
+        else:
+            going.append(change)
+    going, late = _hold_for_seats(going, current)
+    held += late
+    going, late = _hold_dependent(going, held)
+    return going, held + late, [*exceeded, *(Exceeded("limits.group_members", why) for why in groups.values())]
+
+
+def _needs_completeness(change: Change) -> bool:
+    """What takes away, and what concludes from the absence of an old id that somebody else is meant now."""
+    if change.action.takes_away:
+        return True
+    return change.action in (Action.REKEY, Action.ADOPT_GROUP) and bool(change.before)
+
+
+def seats(changes: Iterable[Change], current: Current) -> tuple[int, int]:
+    """Seats that changes need, and seats that they free."""
+    needed = freed = 0
+    for change in changes:
+        if change.action in (Action.INVITE, Action.RESTORE):
+            needed += 1
+        elif change.action in (Action.REVOKE, Action.REMOVE) and current.members[change.member_id].status.takes_seat:
+            freed += 1
+    return needed, freed
+
+
+def _hold_for_seats(going: list[Change], current: Current) -> tuple[list[Change], list[Held]]:
+    free = current.seats_free
+    if free is None or current.accepts.seats_grow:
+        return going, []
+    needed, freed = seats(going, current)
+    if needed <= free + freed:
+        return going, []
+    why = f"{needed} seats are needed, {max(free, 0)} are free and {freed} become free: buy seats or narrow the selection"
+    held = [Held(c, SEATS, why, approvable=False) for c in going if c.action in (Action.INVITE, Action.RESTORE)]
+    return [c for c in going if c.action not in (Action.INVITE, Action.RESTORE)], held
+
+
+def _hold_dependent(going: list[Change], held: Sequence[Held]) -> tuple[list[Change], list[Held]]:
+    """Memberships of people whose invitation is held, memberships of groups that are held, invitations that wait for an address."""
+    people: dict[str, Held] = {}
+    groups: dict[str, Held] = {}
+    addresses: dict[str, Held] = {}
+    for item in held:
+        if item.change.action in (Action.INVITE, Action.REKEY):
+            people[item.change.key] = item
+        elif item.change.action in (Action.CREATE_GROUP, Action.ADOPT_GROUP):
+            groups[item.change.group_key] = item
+        elif item.change.action is Action.REMOVE:
+            addresses[item.change.email.lower()] = item
+    if not (people or groups or addresses):
+        return going, []
+    kept: list[Change] = []
+    late: list[Held] = []
+    for change in going:
+        cause = None
+        if change.action is Action.INVITE:
+            cause = addresses.get(change.email)
+        elif change.action is Action.RESTORE:
+            cause = people.get(change.key)
+        elif change.action in (Action.ADD_MEMBERSHIP, Action.REMOVE_MEMBERSHIP):
+            cause = people.get(change.key) or groups.get(change.group_key)
+        if cause is None:
+            kept.append(change)
+            continue
+        late.append(Held(change, cause.limit, f"waits for: {cause.change.sentence}", cause.approvable))
+        if change.action is Action.INVITE:
+            people[change.key] = cause
+    return kept, late

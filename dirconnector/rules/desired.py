@@ -1,0 +1,94 @@
+"""What the organization should hold: the result of the rules, and the left side of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from dirconnector.model import Accepts, Group, Problem, Snapshot, User
+from dirconnector.rules.flatten import flatten
+from dirconnector.rules.merge import Merged, merge
+from dirconnector.rules.rule import Select
+from dirconnector.rules.select import Selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desired:
+    """Users and groups in scope, and everything needed to say why somebody is not.
+
+    ``users`` and ``groups`` are selected; ``groups`` are flat and have selected users only. ``selected_by`` has the reason for
+    each user. ``merged`` is what they were selected from, ``memberships`` its flattened groups (group key -> user keys).
+    """
+
+    users: Mapping[str, User]
+    groups: Mapping[str, Group]
+    selected_by: Mapping[str, str]
+    merged: Merged
+    memberships: Mapping[str, frozenset[str]]
+    selection: Selection
+
+    @property
+    def complete(self) -> bool:
+        """True when absence from here proves something."""
+        return self.merged.complete
+
+    @property
+    def problems(self) -> tuple[Problem, ...]:
+        """Everything that could not be synced."""
+        return self.merged.problems
+
+    def snapshot(self) -> Snapshot:
+        """What ``dirsync snapshot`` shows: the normalized, selected users and groups."""
+        return Snapshot(
+            users=self.users,
+            groups=self.groups,
+            evidence=self.merged.evidence,
+            problems=self.merged.problems,
+            unsyncable=self.merged.unsyncable,
+            deleted=self.merged.deleted,
+        )
+
+
+def desire(snapshots: Sequence[Snapshot], select: Select, accepts: Accepts) -> Desired:
+    """Apply all rules to the snapshots of the directories, in the order of the config.
+
+    Raises :class:`~dirconnector.errors.SelectionError` for a rule that names a group which was not read.
+    """
+    merged = merge(snapshots, accepts)
+    memberships = flatten(merged.groups)
+    selection = Selection(select, merged, memberships)
+    users: dict[str, User] = {}
+    selected_by: dict[str, str] = {}
+    words: dict[str, str] = {}
+    for key, user in merged.users.items():
+        verdict = selection.verdict(user)
+        if verdict.selected:
+            users[key] = user
+            # thousands share the same words: keep one copy of each
+            selected_by[key] = words.setdefault(verdict.reason, verdict.reason)
+    return Desired(
+        users=users,
+        groups=_selected_groups(merged, memberships, selection, users),
+        selected_by=selected_by,
+        merged=merged,
+        memberships=memberships,
+        selection=selection,
+    )
+
+
+def _selected_groups(
+    merged: Merged,
+    memberships: Mapping[str, frozenset[str]],
+    selection: Selection,
+    users: Mapping[str, User],
+) -> dict[str, Group]:
+    everyone = len(users) == len(merged.users) and not merged.unsyncable
+    groups: dict[str, Group] = {}
+    for key, group in merged.groups.items():
+        if not selection.group_verdict(group).selected:
+            continue
+        members = memberships[key] if everyone else memberships[key] & users.keys()
+        if members is not group.members or group.subgroups:
+            group = replace(group, members=frozenset(members), subgroups=frozenset())
+        groups[key] = group
+    return groups
