@@ -16,7 +16,7 @@
     └── LockHeld                     5   another run works on the same organization
 
 The codes 3 (held), 4 (some changes failed), 6 (incomplete read) and 10 (changes pending) are not errors: they are
-outcomes of a run, and :func:`dirconnector.plan.outcome.exit_code` gives them.
+outcomes of a run, and :func:`dirconnector.plan.report.exit_code` gives them.
 
 Every message says what is wrong, where, and what to do. No message holds a secret.
 """

@@ -28,10 +28,10 @@ def no_progress(phase: str, done: int, total: int | None) -> None:
 class User:
     """A person as one directory describes them.
 
-    ``key`` is the directory's immutable id (objectGUID, entryUUID, Graph id ...), the externalId of the organization.
-    ``email`` is empty when the entry has none. ``entry`` is how the directory itself names the entry (a DN, a UPN,
-    ``people.ldif:120``) and is used in messages only. ``attributes`` holds what selection rules and e-mail templates
-    of this config ask for and nothing else; its names are lower case.
+    ``key`` is the directory's immutable id (objectGUID, entryUUID, Graph id ...), the externalId of the
+    organization. ``email`` is empty when the entry has none. ``entry`` is how the directory itself names the entry
+    (a DN, a UPN, ``people.ldif:120``) and is used in messages only. ``attributes`` holds what selection rules and
+    e-mail templates of this config ask for and nothing else; its names are lower case.
     """
 
     key: str
@@ -48,8 +48,8 @@ class User:
 class Group:
     """A group as one directory describes it.
 
-    ``members`` are keys of users that are direct members. ``subgroups`` are keys of groups that are direct members; after
-    flattening it is empty and ``members`` is the transitive closure.
+    ``members`` are keys of users that are direct members. ``subgroups`` are keys of groups that are direct members;
+    after flattening it is empty and ``members`` is the transitive closure.
     """
 
     key: str
@@ -64,8 +64,8 @@ class Group:
 class Evidence:
     """How one query of a reader ended.
 
-    ``complete`` is True only when the server itself marked the end of the data. ``why`` names the end that was recognised,
-    or what cut the answer short. ``pages`` are answers received, ``entries`` are entries in them.
+    ``complete`` is True only when the server itself marked the end of the data. ``why`` names the end that was
+    recognised, or what cut the answer short. ``pages`` are answers received, ``entries`` are entries in them.
     """
 
     directory: str
@@ -89,9 +89,9 @@ class Problem:
 class Snapshot:
     """Everything that one directory says (before the rules), or what several say together (after them).
 
-    ``users`` and ``groups`` are by key. ``unsyncable`` has the keys of users and groups that exist in the directory but cannot be
-    synced, each with the reason: they are absent from ``users`` or ``groups``, yet they are **not** gone. ``deleted`` has keys that
-    the directory itself lists as deleted, with what it says about it.
+    ``users`` and ``groups`` are by key. ``unsyncable`` has the keys of users and groups that exist in the directory
+    but cannot be synced, each with the reason: they are absent from ``users`` or ``groups``, yet they are **not**
+    gone. ``deleted`` has keys that the directory itself lists as deleted, with what it says about it.
     """
 
     users: Mapping[str, User]
@@ -111,7 +111,9 @@ class Snapshot:
 
 
 class Status(IntEnum):
-    """Member status, as Bitwarden numbers it. A number that is not listed is read as ``OTHER``: provisioned, not revoked."""
+    """Member status, as Bitwarden numbers it. A number that is not listed is read as ``OTHER``: provisioned, not
+    revoked.
+    """
 
     REVOKED = -1
     INVITED = 0
@@ -160,7 +162,9 @@ class Member:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OrgGroup:
-    """A group of the organization. ``key`` is its externalId; ``members`` are member ids; ``collections`` is how many it grants."""
+    """A group of the organization. ``key`` is its externalId; ``members`` are member ids; ``collections`` is how
+    many it grants.
+    """
 
     id: str
     name: str

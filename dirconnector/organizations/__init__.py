@@ -1,7 +1,7 @@
 """Organization kinds: where a plan is applied. Each is one module of its own, imported when a config names it.
 
-The kinds that speak Bitwarden's public API (``local`` imitates it) share :mod:`dirconnector.organizations.routes`, which turns
-changes into the fewest calls, and :mod:`dirconnector.organizations.execute`, which makes them.
+The kinds that speak Bitwarden's public API (``local`` imitates it) share :mod:`dirconnector.organizations.routes`,
+which turns changes into the fewest calls, and :mod:`dirconnector.organizations.execute`, which makes them.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ KINDS = {
 class Call(NamedTuple):
     """One request to the organization and the changes it carries.
 
-    ``endpoint`` is the method and the path with ``{id}`` in place of ids (``POST /public/members/{id}/revoke``), ``target`` the
-    id that takes its place, empty when the path has none.
+    ``endpoint`` is the method and the path with ``{id}`` in place of ids (``POST /public/members/{id}/revoke``),
+    ``target`` the id that takes its place, empty when the path has none.
     """
 
     endpoint: str
@@ -33,7 +33,9 @@ class Call(NamedTuple):
 
 
 class Journal(Protocol):
-    """Where each call is written down before and after it is made, so that a killed run can be understood and continued."""
+    """Where each call is written down before and after it is made, so that a killed run can be understood and
+    continued.
+    """
 
     def begin(self, call: Call, digest: str) -> int:
         """Record that ``call`` is about to be made with a body of this digest. Returns the number of the record."""
@@ -73,7 +75,8 @@ class Organization(Protocol):
     def apply(
         self, changes: Sequence[Change], current: Current, *, journal: Journal, ledger: Ledger, progress: Progress
     ) -> Outcome:
-        """Apply the changes in their order. A change that fails is in the outcome; everything that does not depend on it goes on.
+        """Apply the changes in their order. A change that fails is in the outcome; everything that does not depend
+        on it goes on.
 
         Raises :class:`~dirconnector.errors.OrganizationUnreachable` only when nothing at all can be done any more.
         """

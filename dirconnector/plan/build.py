@@ -30,7 +30,9 @@ ORDER = (
     Action.ADD_MEMBERSHIP,
     Action.DELETE_GROUP,
 )
-"""What frees seats and addresses comes first, then re-keying, then invitations, then groups and memberships, then group deletion."""
+"""What frees seats and addresses comes first, then re-keying, then invitations, then groups and memberships, then
+group deletion.
+"""
 
 _RANK = {action: rank for rank, action in enumerate(ORDER)}
 
@@ -57,17 +59,16 @@ def make_plan(
 ) -> Plan:
     """The plan that makes ``current`` equal to ``desired``.
 
-    ``forecast`` is the organization's. ``recall`` is asked once, for the people whom no selected entry claims. ``approved`` is a plan
-    id: when it is this plan's, what limits hold is released (what an incomplete read or missing seats hold never is).
+    ``forecast`` is the organization's. ``recall`` is asked once, for the people whom no selected entry claims.
+    ``approved`` is a plan id: when it is this plan's, what limits hold is released (what an incomplete read or
+    missing seats hold never is).
     """
     changes, unmanaged, problems = differences(desired, current, policy, recall)
     exceeded: list[Exceeded] = [
         *limits.shrunken(baselines.last, baselines.now, policy.limits),
         *limits.empty(baselines.last, baselines.now, current),
     ]
-    going, held, exceeded = limits.hold(
-        changes, current, policy.limits, complete=desired.complete, exceeded=exceeded
-    )
+    going, held, exceeded = limits.hold(changes, current, policy.limits, complete=desired.complete, exceeded=exceeded)
     sides = digest_desired(desired), digest_current(current)
     plan_id = _plan_id(current.organization, going, held, exceeded, sides)
     if approved and approved == plan_id:
@@ -151,12 +152,16 @@ def _plan_id(
 ) -> str:
     """Twelve hexadecimal digits that stand for this plan.
 
-    Where something waits for approval, the id covers just that, so that an approval stays good while additions that nobody doubts go
-    on; otherwise it covers both sides and all changes.
+    Where something waits for approval, the id covers just that, so that an approval stays good while additions that
+    nobody doubts go on; otherwise it covers both sides and all changes.
     """
-    waiting = sorted(_position(item.change) + (item.change.member_id,) for item in held if item.approvable)
+    waiting = sorted((*_position(item.change), item.change.member_id) for item in held if item.approvable)
     if waiting or exceeded:
-        covered: list[str] = [organization, *(repr(w) for w in waiting), *(limit.limit + limit.why for limit in exceeded if not waiting)]
+        covered: list[str] = [
+            organization,
+            *(repr(w) for w in waiting),
+            *(limit.limit + limit.why for limit in exceeded if not waiting),
+        ]
     else:
         covered = [organization, *sides, *(f"{c.action}\0{c.key}\0{c.email}\0{c.group_key}" for c in going)]
     return _digest(covered)[:12]
@@ -183,5 +188,3 @@ def digest_current(current: Current) -> str:
 
 def _digest(parts: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
-
-

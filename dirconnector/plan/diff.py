@@ -65,17 +65,13 @@ def members_that_leave(
             reason = why_absent(member.key, desired, remembered)
             if successor is not None:
                 reason += f"; the address now belongs to {successor.entry or successor.name}, another person"
-            yield Change(
-                _OFFBOARD[offboarding.absent], member.key, member.email, "", reason, member_id=member.id
-            )
+            yield Change(_OFFBOARD[offboarding.absent], member.key, member.email, "", reason, member_id=member.id)
         if successor is not None and offboarding.absent is Offboard.REMOVE and successor.enabled:
             reason = f"{desired.selected_by[successor.key]}; the address was that of a person who left and is removed"
             yield _user(Action.INVITE, successor, reason)
 
 
-def passed_on_problems(
-    desired: Desired, current: Current, match: Match, offboarding: Offboarding
-) -> Iterator[Problem]:
+def passed_on_problems(desired: Desired, current: Current, match: Match, offboarding: Offboarding) -> Iterator[Problem]:
     """People who cannot be invited because the membership of somebody who left still has their address."""
     if not match.passed_on:
         return
@@ -84,8 +80,9 @@ def passed_on_problems(
         if offboarding.absent is Offboard.REMOVE and not protection(by_key[key], offboarding):
             continue
         why = (
-            f"{user.email} was the address of another person, who left; their membership still has it, and giving it to "
-            "this one would hand over their vault. Remove that membership in the web vault, then this person is invited"
+            f"{user.email} was the address of another person, who left; their membership still has it, and "
+            "giving it to this one would hand over their vault. Remove that membership in the web vault, then "
+            "this person is invited"
         )
         yield Problem(directory=user.directory, entry=user.entry or user.name, why=why)
 
@@ -137,6 +134,4 @@ def _named_by_rules(group: str, desired: Desired) -> bool:
 
 def _user(action: Action, user: User, reason: str, member: Member | None = None, before: str = "") -> Change:
     email = member.email if member is not None else user.email
-    return Change(
-        action, user.key, email, "", reason, member_id=member.id if member is not None else "", before=before
-    )
+    return Change(action, user.key, email, "", reason, member_id=member.id if member is not None else "", before=before)

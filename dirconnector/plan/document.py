@@ -1,4 +1,6 @@
-"""Plans, runs and snapshots as JSON documents, and a saved plan back from one. The field names are a contract: never renamed."""
+"""Plans, runs and snapshots as JSON documents, and a saved plan back from one. The field names are a contract:
+never renamed.
+"""
 
 from __future__ import annotations
 
@@ -154,7 +156,8 @@ def saved_plan(document: Mapping[str, Any], source: str) -> Plan:
     try:
         if document["format"] != FORMAT:
             raise ConfigError(
-                f"{source}: written by another version of dirsync (format {document['format']}, this one reads {FORMAT}): plan again"
+                f"{source}: written by another version of dirsync (format {document['format']}, this one reads "
+                f"{FORMAT}): plan again"
             )
         seats = document["forecast"]["seats"]
         return Plan(
@@ -181,7 +184,8 @@ def saved_plan(document: Mapping[str, Any], source: str) -> Plan:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ConfigError(
-            f"{source}: not a plan of dirsync ({type(error).__name__}: {error}); write one with: dirsync plan -o {source}"
+            f"{source}: not a plan of dirsync ({type(error).__name__}: {error}); "
+            f"write one with: dirsync plan -o {source}"
         ) from None
 
 

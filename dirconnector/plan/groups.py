@@ -15,7 +15,9 @@ from dirconnector.rules.desired import Desired
 
 @dataclass(slots=True, kw_only=True)
 class GroupMatch:
-    """Desired group key -> the organization's group, and how it was found. ``blocked`` keys are neither matched nor created."""
+    """Desired group key -> the organization's group, and how it was found. ``blocked`` keys are neither matched nor
+    created.
+    """
 
     group_of: dict[str, OrgGroup] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
@@ -98,19 +100,17 @@ def _settle(result: GroupMatch, group: Group, found: OrgGroup) -> None:
     result.settled.add(found.id)
 
 
-def _group(
-    action: Action, group: Group, reason: str, found: OrgGroup | None = None, before: str = ""
-) -> Change:
+def _group(action: Action, group: Group, reason: str, found: OrgGroup | None = None, before: str = "") -> Change:
     group_id = found.id if found is not None else ""
-    return Change(
-        action, group.key, "", group.name, reason, group_key=group.key, group_id=group_id, before=before
-    )
+    return Change(action, group.key, "", group.name, reason, group_key=group.key, group_id=group_id, before=before)
 
 
 def groups_that_leave(
     desired: Desired, current: Current, match: GroupMatch, offboarding: Offboarding
 ) -> Iterator[Change | Unmanaged]:
-    """Managed groups that no selected directory group claims: deleted if the policy says so and they grant nothing, else listed."""
+    """Managed groups that no selected directory group claims: deleted if the policy says so and they grant nothing,
+    else listed.
+    """
     known = desired.merged
     for group in current.groups.values():
         if group.id in match.settled or group.key in known.unsyncable:
@@ -147,18 +147,18 @@ def memberships(
     invited: Mapping[str, str],
     offboarding: Offboarding,
 ) -> Iterator[Change]:
-    """Who has to come into and go out of each desired group. ``invited`` maps the keys of people to be invited to their addresses.
+    """Who has to come into and go out of each desired group. ``invited`` maps the keys of people to be invited to
+    their addresses.
 
-    Only people who are in the directory, selected and not protected are taken out. Members made by hand, people who left (they are
-    revoked, and their groups come back with them) and people who cannot be synced stay where they are.
+    Only people who are in the directory, selected and not protected are taken out. Members made by hand, people who
+    left (they are revoked, and their groups come back with them) and people who cannot be synced stay where they
+    are.
     """
     enabled = {key: member.id for key, member in people.member_of.items() if desired.users[key].enabled}
     every = {key: member.id for key, member in people.member_of.items()}
     key_of = {member_id: key for key, member_id in every.items()}
     frozen = {
-        member.id
-        for member in current.members.values()
-        if protection(member, offboarding) and member.id in key_of
+        member.id for member in current.members.values() if protection(member, offboarding) and member.id in key_of
     }
     untouchable = {
         key for key, member in people.member_of.items() if member.email.lower() in offboarding.protect_emails
@@ -175,14 +175,10 @@ def memberships(
             member_id = enabled.get(user)
             if member_id is None:
                 if user in invited:
-                    yield Change(
-                        Action.ADD_MEMBERSHIP, user, invited[user], group.name, joined, key, "", group_id
-                    )
+                    yield Change(Action.ADD_MEMBERSHIP, user, invited[user], group.name, joined, key, "", group_id)
             elif member_id not in now and user not in untouchable:
                 email = people.member_of[user].email
-                yield Change(
-                    Action.ADD_MEMBERSHIP, user, email, group.name, joined, key, member_id, group_id
-                )
+                yield Change(Action.ADD_MEMBERSHIP, user, email, group.name, joined, key, member_id, group_id)
         if not now:
             continue
         wanted = {every[user] for user in group.members if user in every}
@@ -192,6 +188,4 @@ def memberships(
             if not user or member_id in frozen or user in unsyncable:
                 continue
             member = current.members[member_id]
-            yield Change(
-                Action.REMOVE_MEMBERSHIP, user, member.email, group.name, left, key, member_id, group_id
-            )
+            yield Change(Action.REMOVE_MEMBERSHIP, user, member.email, group.name, left, key, member_id, group_id)

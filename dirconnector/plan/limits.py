@@ -1,4 +1,6 @@
-"""What is held back: incomplete reads, shrunken directories, too many removals, missing seats, and what depends on them."""
+"""What is held back: incomplete reads, shrunken directories, too many removals, missing seats, and what depends on
+them.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ def shrunken(before: Sequence[Baseline], now: Sequence[Baseline], limits: Limits
     for baseline in now:
         old = last.get(baseline.directory)
         if baseline.users and not baseline.with_email:
-            why = f"none of the {baseline.users} users of {baseline.directory} has an e-mail address: is the attribute readable?"
+            users = f"{baseline.users} users of {baseline.directory}"
+            why = f"none of the {users} has an e-mail address: is the attribute readable for the bind account?"
             yield Exceeded("limits.shrink", why)
             continue
         if old is None:
@@ -34,7 +37,9 @@ def shrunken(before: Sequence[Baseline], now: Sequence[Baseline], limits: Limits
 
 
 def empty(before: Sequence[Baseline], now: Sequence[Baseline], current: Current) -> Iterator[Exceeded]:
-    """A directory of which nothing is remembered without a single user beside an organization that has members of ours: nothing was ever learnt from that."""
+    """A directory that was never read before and has no user at all, beside an organization that has members of
+    ours.
+    """
     if not any(member.managed for member in current.members.values()):
         return
     last = {baseline.directory for baseline in before}
@@ -53,7 +58,8 @@ def too_many(changes: Sequence[Change], current: Current, limits: Limits) -> Ite
     groups = sum(1 for group in current.groups.values() if group.managed)
     if limits.removals.exceeded(counts[Action.DELETE_GROUP], groups):
         yield Exceeded(
-            "limits.removals", _percent(counts[Action.DELETE_GROUP], groups, "managed groups would be deleted", limits)
+            "limits.removals",
+            _percent(counts[Action.DELETE_GROUP], groups, "managed groups would be deleted", limits),
         )
 
 
@@ -86,11 +92,15 @@ def hold(
     complete: bool,
     exceeded: Sequence[Exceeded],
 ) -> tuple[list[Change], list[Held], list[Exceeded]]:
-    """Split changes into those that go on and those that are held. ``exceeded`` is what the snapshots alone already showed.
+    """Split changes into those that go on and those that are held. ``exceeded`` is what the snapshots alone already
+    showed.
 
     Returns the changes that go on, what is held, and every limit that was exceeded.
     """
-    exceeded = [*exceeded, *too_many([c for c in changes if c.action is not Action.REMOVE_MEMBERSHIP], current, limits)]
+    exceeded = [
+        *exceeded,
+        *too_many([c for c in changes if c.action is not Action.REMOVE_MEMBERSHIP], current, limits),
+    ]
     groups = emptied_groups(changes, current, limits)
     going: list[Change] = []
     held: list[Held] = []
@@ -100,7 +110,9 @@ def hold(
         stop_all = Exceeded("limits.group_members", next(iter(groups.values())))
     for change in changes:
         if not complete and _needs_completeness(change):
-            held.append(Held(change, INCOMPLETE, "the read was incomplete, so absence proves nothing", approvable=False))
+            held.append(
+                Held(change, INCOMPLETE, "the read was incomplete, so absence proves nothing", approvable=False)
+            )
         elif stop_all is not None:
             held.append(Held(change, *stop_all))
         elif change.action.takes_away and stop_removals is not None:
@@ -112,7 +124,11 @@ def hold(
     going, late = _hold_for_seats(going, current)
     held += late
     going, late = _hold_dependent(going, held)
-    return going, held + late, [*exceeded, *(Exceeded("limits.group_members", why) for why in groups.values())]
+    return (
+        going,
+        held + late,
+        [*exceeded, *(Exceeded("limits.group_members", why) for why in groups.values())],
+    )
 
 
 def _needs_completeness(change: Change) -> bool:
@@ -140,13 +156,17 @@ def _hold_for_seats(going: list[Change], current: Current) -> tuple[list[Change]
     needed, freed = seats(going, current)
     if needed <= free + freed:
         return going, []
-    why = f"{needed} seats are needed, {max(free, 0)} are free and {freed} become free: buy seats or narrow the selection"
+    why = (
+        f"{needed} seats are needed, {max(free, 0)} are free and {freed} become free: buy seats or narrow the selection"
+    )
     held = [Held(c, SEATS, why, approvable=False) for c in going if c.action in (Action.INVITE, Action.RESTORE)]
     return [c for c in going if c.action not in (Action.INVITE, Action.RESTORE)], held
 
 
 def _hold_dependent(going: list[Change], held: Sequence[Held]) -> tuple[list[Change], list[Held]]:
-    """Memberships of people whose invitation is held, memberships of groups that are held, invitations that wait for an address."""
+    """Memberships of people whose invitation is held, memberships of groups that are held, invitations that wait
+    for an address.
+    """
     people: dict[str, Held] = {}
     groups: dict[str, Held] = {}
     addresses: dict[str, Held] = {}

@@ -1,7 +1,7 @@
 """Which member of the organization is which person of the directory.
 
-People are matched by key (the directory's immutable id, the organization's externalId), then by e-mail address. An address that
-is found under another key is the interesting case, and there are five of them; each has its own words.
+People are matched by key (the directory's immutable id, the organization's externalId), then by e-mail address. An
+address that is found under another key is the interesting case, and there are five of them; each has its own words.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from dirconnector.rules.desired import Desired
 class Match:
     """The result of matching.
 
-    ``member_of`` maps user keys to their member, whatever way they were found. ``adopt`` and ``rekey`` name the user keys whose member
-    has no key yet, or another one, with the reason. ``passed_on`` maps keys of departed members whose address now belongs to
-    somebody else to the user who has it. ``blocked`` has the user keys that can be neither matched nor invited. ``settled`` are
-    ids of members that were matched or must be left alone because they are ambiguous.
+    ``member_of`` maps user keys to their member, whatever way they were found. ``adopt`` and ``rekey`` name the
+    user keys whose member has no key yet, or another one, with the reason. ``passed_on`` maps keys of departed
+    members whose address now belongs to somebody else to the user who has it. ``blocked`` has the user keys that
+    can be neither matched nor invited. ``settled`` are ids of members that were matched or must be left alone
+    because they are ambiguous.
     """
 
     member_of: dict[str, Member] = field(default_factory=dict)
@@ -34,10 +35,10 @@ class Match:
     problems: list[Problem] = field(default_factory=list)
 
 
-def match(
-    desired: Desired, current: Current, offboarding: Offboarding, remembered: Mapping[str, Remembered]
-) -> Match:
-    """Match every desired user. ``remembered`` knows the keys returned by :func:`unknown_keys` as far as anybody does."""
+def match(desired: Desired, current: Current, offboarding: Offboarding, remembered: Mapping[str, Remembered]) -> Match:
+    """Match every desired user. ``remembered`` knows the keys returned by :func:`unknown_keys` as far as anybody
+    does.
+    """
     result = Match()
     by_key = _members_by_key(current, result)
     by_email = {member.email.lower(): member for member in current.members.values()}
@@ -133,7 +134,9 @@ def _gone(member: Member, desired: Desired) -> bool:
 
 
 def _refuse_revoked(user: User, member: Member, offboarding: Offboarding, result: Match) -> None:
-    """Nobody is restored into a membership of which we do not know that it was theirs: addresses are given to other people."""
+    """Nobody is restored into a membership of which we do not know that it was theirs: addresses are given to other
+    people.
+    """
     result.blocked.add(user.key)
     if not member.key:
         result.settled.add(member.id)
@@ -144,8 +147,8 @@ def _refuse_revoked(user: User, member: Member, offboarding: Offboarding, result
     else:
         whose = f"is revoked and belongs to an entry that is gone ({member.key}); we do not know who that was"
     why = (
-        f"the membership of {user.email} {whose}. If it is this person's, restore it in the web vault and it is taken over by the "
-        "next run; if it is somebody else's, remove it there and this person is invited"
+        f"the membership of {user.email} {whose}. If it is this person's, restore it in the web vault and it is "
+        "taken over by the next run; if it is somebody else's, remove it there and this person is invited"
     )
     result.problems.append(Problem(directory=user.directory, entry=_named(user), why=why))
 
@@ -155,10 +158,11 @@ def _named(user: User) -> str:
 
 
 def _another_person(user: User, before: Remembered | None) -> bool:
-    """True when the departed owner of an address is known to have been somebody else: neither name nor login name are the same.
+    """True when the departed owner of an address is known to have been somebody else: neither name nor login name
+    are the same.
 
-    Handing a membership to another person would hand over the vault that belongs to the account, so only what is known counts;
-    whoever is not remembered is taken for the same person, and the rekey is visible in the plan.
+    Handing a membership to another person would hand over the vault that belongs to the account, so only what is
+    known counts; whoever is not remembered is taken for the same person, and the rekey is visible in the plan.
     """
     if before is None:
         return False
@@ -172,8 +176,9 @@ def _moved(user: User, member: Member, desired: Desired) -> Problem:
     now = f", whose address is now {other.email}" if other is not None else ""
     who = _named(other) if other is not None else f"the entry {member.key}"
     why = (
-        f"{user.email} moved to this person from {who}{now}, but the membership still has it: Bitwarden does not let an organization "
-        "change a member's address. Once that person has changed it in their account settings, this one is invited"
+        f"{user.email} moved to this person from {who}{now}, but the membership still has it: Bitwarden does not "
+        "let an organization change a member's address. Once that person has changed it in their account "
+        "settings, this one is invited"
     )
     return Problem(directory=user.directory, entry=_named(user), why=why)
 
@@ -184,9 +189,14 @@ def _drifted(user: User, member: Member, by_email: Mapping[str, Member], desired
     if holder is not None and holder.id != member.id:
         other = desired.users.get(holder.key)
         if other is not None and other.email == member.email.lower():
-            why = f"exchanged addresses with {_named(other)}: now {user.email}, the membership has {member.email}. {cure}"
+            why = (
+                f"exchanged addresses with {_named(other)}: now {user.email}, the membership has {member.email}. {cure}"
+            )
         else:
-            why = f"now has {user.email}, which is still the address of another membership; theirs has {member.email}. {cure}"
+            why = (
+                f"now has {user.email}, which is still the address of another membership; "
+                f"theirs has {member.email}. {cure}"
+            )
     else:
         why = f"the address is {user.email} in the directory and {member.email} in the organization. {cure}"
     return Problem(directory=user.directory, entry=_named(user), why=why)

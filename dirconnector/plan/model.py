@@ -39,10 +39,11 @@ _TAKES_AWAY = frozenset({Action.REVOKE, Action.REMOVE, Action.DELETE_GROUP, Acti
 class Change(NamedTuple):
     """One change, with everything that applying and explaining it needs.
 
-    ``key`` is the user's key (for group actions the group's), ``email`` the user's address (empty for group actions), ``group`` the
-    group's name (empty for user actions), ``group_key`` its key. ``member_id`` and ``group_id`` are the organization's ids, empty when
-    the object does not exist there yet. ``before`` is what the change replaces: the old key of a rekey, the old name of a
-    renamed group, the old key of a group adopted from a predecessor. ``reason`` completes the sentence "ACTION WHAT: ...".
+    ``key`` is the user's key (for group actions the group's), ``email`` the user's address (empty for group
+    actions), ``group`` the group's name (empty for user actions), ``group_key`` its key. ``member_id`` and
+    ``group_id`` are the organization's ids, empty when the object does not exist there yet. ``before`` is what the
+    change replaces: the old key of a rekey, the old name of a renamed group, the old key of a group adopted from a
+    predecessor. ``reason`` completes the sentence "ACTION WHAT: ...".
     """
 
     action: Action
@@ -99,7 +100,9 @@ class Unmanaged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Seats:
-    """Seats in the forecast: ``needed`` by additions, ``freed`` by revocations and removals, ``free`` now (None = unlimited)."""
+    """Seats in the forecast: ``needed`` by additions, ``freed`` by revocations and removals, ``free`` now (None =
+    unlimited).
+    """
 
     needed: int = 0
     freed: int = 0
@@ -108,7 +111,9 @@ class Seats:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """What applying the plan will cost: ``requests`` by endpoint, ``seconds`` at the pace of this server, mails sent out."""
+    """What applying the plan will cost: ``requests`` by endpoint, ``seconds`` at the pace of this server, mails
+    sent out.
+    """
 
     requests: Mapping[str, int] = field(default_factory=dict)
     seconds: float = 0.0
@@ -120,8 +125,9 @@ class Forecast:
 class Plan:
     """A finished plan: immutable, ordered, countable, printable.
 
-    ``changes`` will be applied, in this order. ``held`` will not. ``desired_digest`` and ``current_digest`` identify the two
-    sides it was made from. ``complete`` is False when a read was incomplete and removals are therefore withheld.
+    ``changes`` will be applied, in this order. ``held`` will not. ``desired_digest`` and ``current_digest``
+    identify the two sides it was made from. ``complete`` is False when a read was incomplete and removals are
+    therefore withheld.
     """
 
     plan_id: str
@@ -166,5 +172,3 @@ class Outcome:
     def failed(self) -> int:
         """Number of changes that failed."""
         return len(self.failures)
-
-

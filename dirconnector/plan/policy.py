@@ -17,7 +17,9 @@ class Offboard(StrEnum):
 
 
 class GroupsGone(StrEnum):
-    """What happens to a managed group that is gone from the directory. A group that grants collections is always kept."""
+    """What happens to a managed group that is gone from the directory. A group that grants collections is always
+    kept.
+    """
 
     KEEP = "keep"
     DELETE = "delete"
@@ -32,7 +34,8 @@ class OnExceed(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """Exceeded when more than ``floor`` are concerned **and** they are more than ``percent`` of the whole, or more than ``count``.
+    """Exceeded when more than ``floor`` are concerned **and** they are more than ``percent`` of the whole, or more
+    than ``count``.
 
     ``count`` None means no absolute number.
     """
@@ -60,7 +63,9 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Offboarding:
-    """The ``offboarding`` section. ``protect_emails`` are lower case; owners and break-glass addresses are never touched."""
+    """The ``offboarding`` section. ``protect_emails`` are lower case; owners and break-glass addresses are never
+    touched.
+    """
 
     absent: Offboard = Offboard.REVOKE
     disabled: Offboard = Offboard.REVOKE

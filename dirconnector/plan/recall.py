@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """A person in the last good snapshot: how they were called, and the names of the groups they were in (sorted, flat)."""
+    """A person in the last good snapshot: how they were called, and the names of the groups they were in (sorted,
+    flat).
+    """
 
     directory: str
     name: str = ""

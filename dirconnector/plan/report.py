@@ -17,7 +17,8 @@ PENDING = 10
 class Report:
     """A run as it is shown and stored. ``outcome`` is None when nothing was to be applied (a dry run, a plan).
 
-    ``run`` is the number in the history, 0 when it is not in it. ``seconds`` is how long applying took, None for a dry run.
+    ``run`` is the number in the history, 0 when it is not in it. ``seconds`` is how long applying took, None for a
+    dry run.
     """
 
     plan: Plan
@@ -33,7 +34,9 @@ class Report:
 
 
 def exit_code(plan: Plan, outcome: Outcome | None = None, *, pending: bool = False) -> int:
-    """The exit code of an outcome, the most serious first. ``pending`` asks for 10 when changes wait and nothing is wrong."""
+    """The exit code of an outcome, the most serious first. ``pending`` asks for 10 when changes wait and nothing is
+    wrong.
+    """
     if outcome is not None and outcome.failures:
         return FAILED
     if not plan.complete:

@@ -1,6 +1,7 @@
 """Directory kinds. Each is one module (or package) of its own, imported when a config names it and not before.
 
-A new kind is one new file here, one line in :data:`KINDS`, one class in the contract tests and one page in the docs.
+A new kind is one new file here, one line in :data:`KINDS`, one class in the contract tests and one page in the
+docs.
 """
 
 from __future__ import annotations
@@ -22,9 +23,10 @@ KINDS = {
 class Reader(Protocol):
     """One directory of the config.
 
-    A reader does all its I/O in :meth:`check` and :meth:`read`. It raises :class:`~dirconnector.errors.DirectoryUnreachable` or
-    :class:`~dirconnector.errors.DirectoryRefused` when it cannot read at all, and returns a snapshot with incomplete evidence when
-    the server cut the answer short. It never returns a partial answer as a complete one.
+    A reader does all its I/O in :meth:`check` and :meth:`read`. It raises
+    :class:`~dirconnector.errors.DirectoryUnreachable` or :class:`~dirconnector.errors.DirectoryRefused` when it
+    cannot read at all, and returns a snapshot with incomplete evidence when the server cut the answer short. It
+    never returns a partial answer as a complete one.
     """
 
     settings_class: type[Settings]
@@ -33,7 +35,9 @@ class Reader(Protocol):
         """``attributes`` are the directory attributes (lower case) that the config's selection rules look at."""
 
     def check(self) -> Iterator[Finding]:
-        """Connect, authenticate, look at the cheapest things that prove the configuration. Yields a finding for each."""
+        """Connect, authenticate, look at the cheapest things that prove the configuration. Yields a finding for
+        each.
+        """
 
     def read(self, progress: Progress) -> Snapshot:
         """Everything in scope: users with their e-mail as written in the directory, groups with direct members."""

@@ -16,8 +16,9 @@ from dirconnector.rules.select import Selection
 class Desired:
     """Users and groups in scope, and everything needed to say why somebody is not.
 
-    ``users`` and ``groups`` are selected; ``groups`` are flat and have selected users only. ``selected_by`` has the reason for
-    each user. ``merged`` is what they were selected from, ``memberships`` its flattened groups (group key -> user keys).
+    ``users`` and ``groups`` are selected; ``groups`` are flat and have selected users only. ``selected_by`` has the
+    reason for each user. ``merged`` is what they were selected from, ``memberships`` its flattened groups (group
+    key -> user keys).
     """
 
     users: Mapping[str, User]

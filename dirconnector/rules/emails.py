@@ -20,8 +20,9 @@ def normalise(address: str) -> str:
 def refused(address: str, accepts: Accepts) -> str:
     """Why the organization would refuse a normalised address, empty when it takes it.
 
-    One address that is refused rejects the import of everybody, so the check comes before it. The form is the one of the import
-    (one @, neither first nor last); control characters, white space and list separators are refused as well.
+    One address that is refused rejects the import of everybody, so the check comes before it. The form is the one
+    of the import (one @, neither first nor last); control characters, white space and list separators are refused
+    as well.
     """
     if not address:
         return "has no e-mail address"

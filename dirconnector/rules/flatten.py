@@ -12,15 +12,13 @@ _EMPTY: frozenset[str] = frozenset()
 def flatten(groups: Mapping[str, Group]) -> dict[str, frozenset[str]]:
     """Group key -> keys of all users in it, directly or through subgroups at any depth.
 
-    Groups that contain each other share one set. Subgroups that were not read are ignored. Linear in groups and memberships as long
-    as nesting is shallow: a group's set is built once and shared where it is the same.
+    Groups that contain each other share one set. Subgroups that were not read are ignored. Linear in groups and
+    memberships as long as nesting is shallow: a group's set is built once and shared where it is the same.
     """
     members: dict[str, frozenset[str]] = {}
     for component in _components(groups):
         inside = frozenset(component)
-        below = {
-            sub for key in component for sub in groups[key].subgroups if sub in groups and sub not in inside
-        }
+        below = {sub for key in component for sub in groups[key].subgroups if sub in groups and sub not in inside}
         parts = [groups[key].members for key in component if groups[key].members]
         parts += [members[sub] for sub in below if members[sub]]
         whole = parts[0] if len(parts) == 1 else _EMPTY.union(*parts)
@@ -76,7 +74,9 @@ def _components(groups: Mapping[str, Group]) -> Iterator[list[str]]:
 
 
 def path(groups: Mapping[str, Group], top: str, user: str) -> list[str]:
-    """The shortest chain of group keys from ``top`` down to a group that has ``user`` as a direct member; empty when there is none."""
+    """The shortest chain of group keys from ``top`` down to a group that has ``user`` as a direct member; empty
+    when there is none.
+    """
     came_from: dict[str, str] = {top: ""}
     level = [top]
     while level:

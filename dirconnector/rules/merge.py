@@ -1,8 +1,8 @@
 """Several directories become one: who is the same person, who cannot be synced and why.
 
-The order of the directories in the config decides. Within one directory an e-mail address that two entries claim is given to
-neither, unless exactly one of them is enabled. Across directories the same address is the same person: the first directory
-describes them, memberships from every directory count.
+The order of the directories in the config decides. Within one directory an e-mail address that two entries claim is
+given to neither, unless exactly one of them is enabled. Across directories the same address is the same person: the
+first directory describes them, memberships from every directory count.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from dirconnector.rules import emails
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Merged:
-    """All directories together. ``users`` are syncable; ``aliases`` map the key of a person in a later directory to the first one's.
+    """All directories together. ``users`` are syncable; ``aliases`` map the key of a person in a later directory to
+    the first one's.
 
     ``groups`` still have direct members and subgroups; members are keys of ``users`` or of ``unsyncable``.
     """
@@ -50,7 +51,9 @@ class _Draft:
 
 
 def merge(snapshots: Sequence[Snapshot], accepts: Accepts) -> Merged:
-    """Merge snapshots, one for each directory in the order of the config, for an organization that ``accepts`` what it does."""
+    """Merge snapshots, one for each directory in the order of the config, for an organization that ``accepts`` what
+    it does.
+    """
     draft = _Draft({}, {}, {}, {}, {}, [])
     for snapshot in snapshots:
         draft.problems.extend(snapshot.problems)
@@ -84,9 +87,9 @@ def _add_users(draft: _Draft, users: Iterable[User], accepts: Accepts) -> None:
             continue
         claims.setdefault(address, []).append(user if address == user.email else replace(user, email=address))
     for address, claimants in claims.items():
-        user = claimants[0] if len(claimants) == 1 else _settle(draft, address, claimants)
-        if user is not None:
-            _place(draft, user)
+        winner = claimants[0] if len(claimants) == 1 else _settle(draft, address, claimants)
+        if winner is not None:
+            _place(draft, winner)
 
 
 def _settle(draft: _Draft, address: str, claimants: list[User]) -> User | None:
@@ -127,9 +130,7 @@ def _place(draft: _Draft, user: User) -> None:
         draft.problems.append(Problem(directory=user.directory, entry=_named(user), why=why))
 
 
-def _merge_groups(
-    draft: _Draft, directories: Sequence[Mapping[str, Group]], accepts: Accepts
-) -> dict[str, Group]:
+def _merge_groups(draft: _Draft, directories: Sequence[Mapping[str, Group]], accepts: Accepts) -> dict[str, Group]:
     groups: dict[str, Group] = {}
     names: dict[str, Group] = {}
     for directory in directories:
@@ -138,9 +139,7 @@ def _merge_groups(
             why = _group_refused(name, group, accepts)
             if why:
                 draft.unsyncable[group.key] = why
-                draft.problems.append(
-                    Problem(directory=group.directory, entry=group.entry or group.key, why=why)
-                )
+                draft.problems.append(Problem(directory=group.directory, entry=group.entry or group.key, why=why))
                 continue
             members = group.members
             if draft.aliases and not draft.aliases.keys().isdisjoint(members):
@@ -153,10 +152,9 @@ def _merge_groups(
                 continue
             if name in names:
                 other = names[name]
-                why = f"{other.entry or other.key} in {other.directory} has the same name: both are synced, under one name"
-                draft.problems.append(
-                    Problem(directory=group.directory, entry=group.entry or group.key, why=why)
-                )
+                twin_of = f"{other.entry or other.key} in {other.directory}"
+                why = f"{twin_of} has the same name: both are synced, under one name"
+                draft.problems.append(Problem(directory=group.directory, entry=group.entry or group.key, why=why))
             if name != group.name or members is not group.members:
                 group = replace(group, name=name, members=members)
             groups[group.key] = names[name] = group

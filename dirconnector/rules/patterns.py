@@ -10,7 +10,8 @@ from functools import cached_property
 
 @dataclass(frozen=True)
 class Pattern:
-    """One pattern. A glob (``*``, ``?``, ``[abc]``) matches the whole value, a regular expression is searched for in it.
+    """One pattern. A glob (``*``, ``?``, ``[abc]``) matches the whole value, a regular expression is searched for
+    in it.
 
     >>> Pattern("Vault-*").matches("VAULT-users")
     True

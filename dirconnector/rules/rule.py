@@ -12,7 +12,8 @@ from dirconnector.rules.patterns import Pattern
 class UserRule:
     """One entry of ``select.users.include`` or ``exclude``: every part that is given must match.
 
-    ``group`` means transitive membership. ``attribute`` maps attribute names (lower case) to a pattern that one of the values must match.
+    ``group`` means transitive membership. ``attribute`` maps attribute names (lower case) to a pattern that one of
+    the values must match.
     """
 
     group: Pattern | None = None
@@ -43,9 +44,7 @@ class GroupRule:
 
     def __str__(self) -> str:
         parts = [
-            f"{field}: {getattr(self, field).text}"
-            for field in ("name", "entry", "directory")
-            if getattr(self, field)
+            f"{field}: {getattr(self, field).text}" for field in ("name", "entry", "directory") if getattr(self, field)
         ]
         return "{" + ", ".join(parts) + "}"
 
@@ -62,6 +61,4 @@ class Select:
     @property
     def attributes(self) -> frozenset[str]:
         """Directory attributes (lower case) that the rules look at."""
-        return frozenset(
-            name for rule in self.users_include + self.users_exclude for name in (rule.attribute or {})
-        )
+        return frozenset(name for rule in self.users_include + self.users_exclude for name in (rule.attribute or {}))

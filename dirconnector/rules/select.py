@@ -21,16 +21,14 @@ class Verdict(NamedTuple):
 class Selection:
     """The rules of one config, made ready for one merged snapshot.
 
-    Raises :class:`SelectionError` when a rule names a group exactly and no such group was read: a renamed group is not an empty one.
+    Raises :class:`SelectionError` when a rule names a group exactly and no such group was read: a renamed group is
+    not an empty one.
     """
 
-    def __init__(
-        self, select: Select, merged: Merged, memberships: Mapping[str, frozenset[str]]
-    ) -> None:
+    def __init__(self, select: Select, merged: Merged, memberships: Mapping[str, frozenset[str]]) -> None:
         self._select = select
         by_rule = [
-            (rule, _members_by_rule(rule, merged, memberships))
-            for rule in select.users_include + select.users_exclude
+            (rule, _members_by_rule(rule, merged, memberships)) for rule in select.users_include + select.users_exclude
         ]
         self._include = by_rule[: len(select.users_include)]
         self._exclude = by_rule[len(select.users_include) :]
@@ -80,7 +78,9 @@ class Selection:
 def _members_by_rule(
     rule: UserRule, merged: Merged, memberships: Mapping[str, frozenset[str]]
 ) -> dict[str, str] | None:
-    """User key -> name of the first group through which the rule's ``group`` pattern reaches the user; None without a pattern."""
+    """User key -> name of the first group through which the rule's ``group`` pattern reaches the user; None without
+    a pattern.
+    """
     if rule.group is None:
         return None
     through: dict[str, str] = {}

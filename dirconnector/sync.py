@@ -1,0 +1,207 @@
+"""The use case: read the directories, make the plan, hold what is dangerous, apply the rest, look whether it is so.
+
+Everything that the product promises can be read here. A dry run and a real run differ in one ``if``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import partial
+
+from dirconnector.errors import PlanStale
+from dirconnector.model import Current, Progress, Snapshot, no_progress
+from dirconnector.organizations import Organization
+from dirconnector.plan.baseline import baseline_of
+from dirconnector.plan.build import Baselines, differences, make_plan
+from dirconnector.plan.model import Change, Failure, Outcome, Plan
+from dirconnector.plan.policy import Policy
+from dirconnector.plan.recall import Remembered
+from dirconnector.plan.report import Report
+from dirconnector.readers import Reader
+from dirconnector.rules.desired import Desired, desire
+from dirconnector.rules.flatten import flatten
+from dirconnector.rules.rule import Select
+from dirconnector.state import State
+
+SHRINK = "limits.shrink"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One config, ready to run: where to read (name of the directory -> reader, in the order of the config), by
+    what rules, where to.
+    """
+
+    readers: Mapping[str, Reader]
+    select: Select
+    policy: Policy
+    organization: Organization
+    state: State
+    progress: Progress = field(default=no_progress)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Both sides as they were read, and the plan between them."""
+
+    snapshots: Mapping[str, Snapshot]
+    desired: Desired
+    current: Current
+    plan: Plan
+
+
+def read(job: Job) -> dict[str, Snapshot]:
+    """Read every directory. One that cannot be read at all stops the run: its people would look as if they had
+    left.
+    """
+    return {name: reader.read(job.progress) for name, reader in job.readers.items()}
+
+
+def prepare(job: Job, *, verify: bool = False, approve: str = "") -> Prepared:
+    """Read both sides and plan. Writes nothing anywhere."""
+    snapshots = read(job)
+    current = job.organization.read(job.state.ledger(job.organization.name), verify=verify, progress=job.progress)
+    job.progress("planning", 0, None)
+    desired = desire(list(snapshots.values()), job.select, current.accepts)
+    baselines = Baselines(
+        last=tuple(b for name in snapshots if (b := job.state.baseline(job.organization.name, name))),
+        now=tuple(baseline_of(name, snapshot) for name, snapshot in snapshots.items()),
+    )
+    plan = make_plan(
+        desired,
+        current,
+        job.policy,
+        forecast=job.organization.forecast,
+        baselines=baselines,
+        recall=partial(remembered, job),
+        approved=approve,
+    )
+    return Prepared(snapshots=snapshots, desired=desired, current=current, plan=plan)
+
+
+def run(job: Job, number: int, *, dry_run: bool, verify: bool = False, approve: str = "") -> Report:
+    """The job: read, plan, hold, apply, look whether it is so, remember. ``number`` is the run's number in the
+    history.
+    """
+    prepared = prepare(job, verify=verify, approve=approve)
+    if dry_run:
+        return Report(plan=prepared.plan, dry_run=True, run=number)
+    return _carry_out(job, number, prepared)
+
+
+def apply_saved(job: Job, number: int, saved: Plan) -> Report:
+    """Apply a plan that somebody reviewed. Raises :class:`PlanStale` when planning again does not give the same
+    plan.
+    """
+    prepared = prepare(job)
+    _must_be_same(saved, prepared.plan)
+    return _carry_out(job, number, prepared)
+
+
+def _must_be_same(saved: Plan, plan: Plan) -> None:
+    if saved.organization != plan.organization:
+        raise PlanStale(
+            f"the plan is for {saved.organization}, this config for {plan.organization}: use the other config"
+        )
+    moved = [
+        side
+        for side, was, now in (
+            ("the directory", saved.desired_digest, plan.desired_digest),
+            ("the organization", saved.current_digest, plan.current_digest),
+        )
+        if was != now
+    ]
+    if moved:
+        raise PlanStale(f"{' and '.join(moved)} changed since the plan was made. Nothing was applied: plan again")
+    if saved.plan_id != plan.plan_id or saved.changes != plan.changes:
+        raise PlanStale(
+            "the same two sides give another plan now: the config, the limits or the plan file changed since. "
+            "Nothing was applied: plan again"
+        )
+
+
+def _carry_out(job: Job, number: int, prepared: Prepared) -> Report:
+    plan = prepared.plan
+    started = datetime.now(UTC)
+    outcome = Outcome()
+    after = prepared.current
+    if plan.changes:
+        ledger = job.state.ledger(job.organization.name)
+        outcome = job.organization.apply(
+            plan.changes,
+            prepared.current,
+            journal=job.state.journal(number),
+            ledger=ledger,
+            progress=job.progress,
+        )
+        job.progress("verifying", 0, None)
+        after = job.organization.read(ledger, verify=False, progress=job.progress)
+        outcome = verified(plan.changes, outcome, prepared.desired, after, job.policy)
+    _remember(job, number, prepared, after)
+    return Report(
+        plan=plan,
+        dry_run=False,
+        outcome=outcome,
+        run=number,
+        seconds=(datetime.now(UTC) - started).total_seconds(),
+    )
+
+
+def verified(changes: Sequence[Change], outcome: Outcome, desired: Desired, after: Current, policy: Policy) -> Outcome:
+    """Add to the failures what was accepted without an error and is not so afterwards: an answer of 200 is not
+    done.
+    """
+    left, _, _ = differences(desired, after, policy)
+    still = {_identity(change) for change in left}
+    known = {_identity(failure.change) for failure in outcome.failures}
+    silent = [
+        Failure(
+            change,
+            "the organization accepted it and did not do it (seen when reading back): run again, then look there",
+        )
+        for change in changes
+        if _identity(change) in still and _identity(change) not in known
+    ]
+    if not silent:
+        return outcome
+    # what a skipped change depended on is among the failures already, so only applied ones can turn out silent
+    applied = max(outcome.applied - len(silent), 0)
+    return Outcome(applied=applied, skipped=outcome.skipped, failures=(*outcome.failures, *silent))
+
+
+def _identity(change: Change) -> tuple[str, str, str]:
+    return (change.action, change.key, change.group_key)
+
+
+def remembered(job: Job, keys: frozenset[str]) -> dict[str, Remembered]:
+    """What the state knows of people: names as last seen while they were members, groups from the last good
+    snapshots.
+    """
+    known = {
+        key: Remembered(directory=person.directory, name=person.name, username=person.username)
+        for key, person in job.state.people(job.organization.name, keys).items()
+    }
+    for name in job.readers:
+        snapshot = job.state.good_snapshot(job.organization.name, name)
+        if snapshot is None:
+            continue
+        members = flatten(snapshot.groups)
+        for key in keys & snapshot.users.keys():
+            user = snapshot.users[key]
+            groups = tuple(sorted(g.name for g in snapshot.groups.values() if key in members[g.key]))
+            known[key] = Remembered(directory=name, name=user.name, username=user.username, groups=groups)
+    return known
+
+
+def _remember(job: Job, number: int, prepared: Prepared, after: Current) -> None:
+    """Keep the good snapshots and what we manage. A snapshot that shrank too much never becomes the new measure."""
+    now = datetime.now(UTC)
+    name = job.organization.name
+    job.state.remember_managed(name, after, prepared.desired.merged.users, now)
+    if any(exceeded.limit == SHRINK for exceeded in prepared.plan.exceeded):
+        return
+    for directory, snapshot in prepared.snapshots.items():
+        if snapshot.complete:
+            job.state.save_good(name, directory, snapshot, now, number)
