@@ -10,9 +10,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
 
-from dirconnector.model import Current
+from dirconnector.model import Current, Member, User
 from dirconnector.state.database import Database
-from dirconnector.state.rows import Clock, ManagedRow, iso, utc_now
+from dirconnector.state.rows import Clock, ManagedRow, Person, iso, utc_now
 from dirconnector.state.tables import managed, memberships, verifications
 
 
@@ -20,6 +20,12 @@ class _Seen(NamedTuple):
     key: str
     label: str
     status: int | None
+    directory: str = ""
+    name: str = ""
+    username: str = ""
+
+
+_COLUMNS = tuple(managed.c[name] for name in _Seen._fields)
 
 
 class MembershipLedger:
@@ -47,11 +53,16 @@ class MembershipLedger:
                 _write_memberships(connection, self._organization, memberships, iso(self._clock()))
 
 
-def remember(connection: Connection, organization: str, current: Current, when: datetime) -> None:
-    """Make the rows of the organization equal to what has an externalId there, and forget groups that are gone."""
+def remember(
+    connection: Connection, organization: str, current: Current, users: Mapping[str, User], when: datetime
+) -> None:
+    """Make the rows of the organization equal to what has an externalId there, and forget groups that are gone.
+
+    Who is in ``users`` (by key) is described by it; who is not keeps the description there was.
+    """
     moment = iso(when)
     known = _known(connection, organization)
-    seen = _seen(current)
+    seen = _seen(current, users, known)
     this_row = (
         (managed.c.organization == organization)
         & (managed.c.kind == bindparam("old_kind"))
@@ -90,29 +101,48 @@ def rows(connection: Connection, organization: str) -> tuple[ManagedRow, ...]:
     """What is managed, as last seen, by kind and label."""
     verified = connection.scalar(select(verifications.c.verified).where(verifications.c.organization == organization))
     query = (
-        select(managed.c.kind, managed.c.key, managed.c.id, managed.c.label, managed.c.status, managed.c.first_seen)
+        select(managed.c.kind, managed.c.id, managed.c.key, managed.c.label, managed.c.status, managed.c.first_seen)
         .where(managed.c.organization == organization)
         .order_by(managed.c.kind, managed.c.label, managed.c.id)
     )
-    return tuple(ManagedRow(*row, last_verified=verified or "") for row in connection.execute(query))
+    return tuple(ManagedRow(*row, verified or "") for row in connection.execute(query).all())
+
+
+def people(connection: Connection, organization: str, keys: Collection[str]) -> dict[str, Person]:
+    """How the members with these keys were described, those that a directory ever described."""
+    query = select(managed.c.key, managed.c.directory, managed.c.name, managed.c.username).where(
+        managed.c.organization == organization, managed.c.kind == "user", managed.c.directory != ""
+    )
+    # all of them and not "in (keys)": older databases allow 999 values in a statement
+    return {row.key: Person(*row[1:]) for row in connection.execute(query).all() if row.key in keys}
 
 
 def _known(connection: Connection, organization: str) -> dict[tuple[str, str], _Seen]:
-    query = select(managed.c.kind, managed.c.id, managed.c.key, managed.c.label, managed.c.status)
-    mine = connection.execute(query.where(managed.c.organization == organization))
-    return {(kind, id_): _Seen(key, label, status) for kind, id_, key, label, status in mine}
+    query = select(managed.c.kind, managed.c.id, *_COLUMNS).where(managed.c.organization == organization)
+    return {(kind, id_): _Seen(*rest) for kind, id_, *rest in connection.execute(query).all()}
 
 
-def _seen(current: Current) -> dict[tuple[str, str], _Seen]:
-    people = {
-        ("user", member.id): _Seen(member.key, member.email, int(member.status))
+def _seen(
+    current: Current, users: Mapping[str, User], known: Mapping[tuple[str, str], _Seen]
+) -> dict[tuple[str, str], _Seen]:
+    seen = {
+        ("user", member.id): _described(member, users.get(member.key), known.get(("user", member.id)))
         for member in current.members.values()
         if member.managed
     }
-    groups = {
-        ("group", group.id): _Seen(group.key, group.name, None) for group in current.groups.values() if group.managed
-    }
-    return people | groups
+    for group in current.groups.values():
+        if group.managed:
+            seen["group", group.id] = _Seen(group.key, group.name, None)
+    return seen
+
+
+def _described(member: Member, user: User | None, before: _Seen | None) -> _Seen:
+    person: User | _Seen | None = user
+    if user is None and before is not None and before.key == member.key:
+        person = before
+    if person is None:
+        return _Seen(member.key, member.email, int(member.status))
+    return _Seen(member.key, member.email, int(member.status), person.directory, person.name, person.username)
 
 
 def _write_memberships(

@@ -74,7 +74,8 @@ def _version_1(connection: Connection) -> None:
     Table("verifications", tables, _text("organization", key=True), _time("verified"))
     Table(
         "managed", tables, _text("organization", key=True), Column("kind", String(8), primary_key=True),
-        _text("id", key=True), _text("key"), _text("label"), Column("status", Integer), _time("first_seen"),
+        _text("id", key=True), _text("key"), _text("label"), Column("status", Integer),
+        _text("directory"), _text("name"), _text("username"), _time("first_seen"),
     )  # fmt: skip
     Table(
         "memberships", tables, _text("organization", key=True), _text("group_id", key=True), _time("verified"),

@@ -67,6 +67,14 @@ class CallRow:
     result: str
 
 
+class Person(NamedTuple):
+    """How a directory of the config described a person when they were last in it."""
+
+    directory: str
+    name: str
+    username: str
+
+
 class ManagedRow(NamedTuple):
     """A member (``kind`` "user") or group ("group") of the organization that has an externalId, as last seen
     there.
@@ -76,8 +84,8 @@ class ManagedRow(NamedTuple):
     """
 
     kind: str
-    key: str
     id: str
+    key: str
     label: str
     status: int | None
     first_seen: str

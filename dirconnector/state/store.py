@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Self
 
 from sqlalchemy import insert, select, update
 
 from dirconnector.errors import StateError
-from dirconnector.model import Current, Snapshot
+from dirconnector.model import Current, Snapshot, User
 from dirconnector.plan.baseline import Baseline, baseline_of
 from dirconnector.state import history, managed, snapshots
 from dirconnector.state.database import SAFE_TO_DELETE, Database
 from dirconnector.state.managed import MembershipLedger
 from dirconnector.state.migrations import migrate
-from dirconnector.state.rows import CallRow, Clock, ManagedRow, RunRow, iso, utc_now
+from dirconnector.state.rows import CallRow, Clock, ManagedRow, Person, RunRow, iso, utc_now
 from dirconnector.state.tables import calls, good, runs
 
 KEEP_RUNS = 200
@@ -171,12 +171,21 @@ class State:
 
     # --------------------------------------------------------------------------------------------------- what we manage
 
-    def remember_managed(self, organization: str, current: Current, when: datetime) -> None:
-        """Remember all members and groups that have an externalId, as just seen; forget those that are
-        gone.
+    def remember_managed(self, organization: str, current: Current, users: Mapping[str, User], when: datetime) -> None:
+        """Remember all members and groups that have an externalId, as just seen; forget those that are gone.
+
+        ``users`` are the directories' users by key. Members who are in it are described by it from now on, for
+        :meth:`people`; those who left it keep the description they had.
         """
         with self._database.writing() as connection:
-            managed.remember(connection, organization, current, when)
+            managed.remember(connection, organization, current, users, when)
+
+    def people(self, organization: str, keys: Collection[str]) -> dict[str, Person]:
+        """Key -> how a directory described this member while it had them. Who is not known is not in it."""
+        if not keys:
+            return {}
+        with self._database.reading() as connection:
+            return managed.people(connection, organization, keys)
 
     def managed(self, organization: str) -> tuple[ManagedRow, ...]:
         """What was managed when :meth:`remember_managed` was last called."""

@@ -80,6 +80,9 @@ managed = Table(
     Column("key", Text, nullable=False),
     Column("label", Text, nullable=False),
     Column("status", Integer),
+    Column("directory", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("username", Text, nullable=False),
     Column("first_seen", String(32), nullable=False),
 )
 
