@@ -26,6 +26,7 @@ from dirconnector.organizations.endpoints import (
     member_from,
 )
 from dirconnector.organizations.imports import (
+    SKIPPED_SILENTLY,
     GroupEntries,
     GroupState,
     Known,
@@ -283,8 +284,6 @@ class _Applying:
         else:
             self.applied += len(going)
 
-    # ------------------------------------------------------------------------------------------------------- import
-
     def _import(self, call: Call) -> None:
         people = member_entries(
             (c for c in call.changes if c.action in routes.PERSON_ACTIONS), self.known, self.accepts
@@ -354,8 +353,6 @@ class _Applying:
                 document.add(self._state(ref, work, invited), self.known, self.accepts)
         return document
 
-    # ----------------------------------------------------------------------------------------------------- settling
-
     def _state(self, ref: str, changes: Iterable[Change], invited: frozenset[str]) -> GroupState:
         group = self.known.groups.get(ref)
         members: Iterable[str] = group.members if group else ()
@@ -378,12 +375,6 @@ class _Applying:
             else:
                 self._fail((change,), error or SKIPPED_SILENTLY)
         self.unsettled = []
-
-
-SKIPPED_SILENTLY = (
-    "the server took the import but skipped this person without a word: it knows the address already, "
-    "for instance under another external ID or as the address of an account"
-)
 
 
 def _not_found(error: ApiRefused) -> bool:

@@ -16,6 +16,11 @@ from dirconnector.model import Accepts, Current, Member, OrgGroup
 from dirconnector.organizations.routes import MEMBERSHIP_ACTIONS
 from dirconnector.plan.model import Action, Change, Failure
 
+SKIPPED_SILENTLY = (
+    "the server took the import but skipped this person without a word: it knows the address already, "
+    "for instance under another external ID or as the address of an account"
+)
+
 
 class Known:
     """What the organization holds as far as we know while calls are being made: ids, keys and addresses of
