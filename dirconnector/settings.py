@@ -61,7 +61,7 @@ class Secret(Settings):
 
     env: str | None = Field(default=None, min_length=1)
     file: ConfigPath | None = None
-    keyring: str | None = Field(default=None, pattern=r"^[^/]+/.+$")
+    keyring: str | None = None
     command: list[Word] | None = Field(default=None, min_length=1)
 
     @model_validator(mode="before")
@@ -75,6 +75,13 @@ class Secret(Settings):
         if not cls.model_fields.keys() >= data.keys():
             raise ValueError(f"unknown key in a reference to a secret; known are {_FORMS}")
         return data
+
+    @field_validator("keyring")
+    @classmethod
+    def _service_and_name(cls, entry: str | None) -> str | None:
+        if entry is not None and not all(entry.partition("/")):
+            raise ValueError("must be written as SERVICE/NAME")
+        return entry
 
     @field_validator("command")
     @classmethod
@@ -163,9 +170,7 @@ def _from_keyring(entry: str) -> str:
     try:
         import keyring
     except ImportError:
-        raise _UnusableError(
-            "the package keyring is not installed (pip install 'dirconnector[keyring]')"
-        ) from None
+        raise _UnusableError("the package keyring is not installed (pip install 'dirconnector[keyring]')") from None
     service, _, name = entry.partition("/")
     try:
         return keyring.get_password(service, name) or ""

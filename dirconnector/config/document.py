@@ -85,7 +85,7 @@ def parse(path: Path) -> Document:
         raise ConfigError(f"{path}:{line}: {what}") from None
     finally:
         loader.dispose()
-    if root is None:
+    if root is None or root.tag == _TAG + "null":
         raise ConfigError(f"{path}:1: the file is empty; `dirsync init` writes one to start from")
     if not isinstance(root, yaml.MappingNode):
         raise ConfigError(

@@ -82,7 +82,7 @@ def _sentence(detail: ErrorDetails, where: KeyPath, model: type[BaseModel], base
         keys = known_keys(model, inside)
         return f"must be a mapping with keys out of: {', '.join(keys)}" if keys else "must be a mapping of names"
     if detail["type"] == "string_type" and isinstance(document.at(where), (int, float)):
-        return "must be text; put it in quotes"
+        return "must be text in quotes"
     say = _SAY.get(detail["type"])
     return say(detail.get("ctx", {})) if say else _as_pydantic_says(detail["msg"])
 
@@ -110,10 +110,10 @@ _SAY: dict[str, Callable[[dict[str, Any]], str]] = {
     "frozen_set_type": lambda ctx: "must be a list, as in [one, two]",
     "literal_error": lambda ctx: f"must be {ctx['expected']}",
     "enum": lambda ctx: f"must be {ctx['expected']}",
-    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']}",
-    "greater_than": lambda ctx: f"must be more than {ctx['gt']}",
-    "less_than_equal": lambda ctx: f"must be at most {ctx['le']}",
-    "less_than": lambda ctx: f"must be less than {ctx['lt']}",
+    "greater_than_equal": lambda ctx: f"must be at least {ctx['ge']:g}",
+    "greater_than": lambda ctx: f"must be more than {ctx['gt']:g}",
+    "less_than_equal": lambda ctx: f"must be at most {ctx['le']:g}",
+    "less_than": lambda ctx: f"must be less than {ctx['lt']:g}",
     "string_too_short": lambda ctx: "must not be empty",
     "too_short": lambda ctx: "must not be empty",
     "string_pattern_mismatch": lambda ctx: f"must have the form {ctx['pattern']}",

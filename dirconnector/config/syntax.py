@@ -23,11 +23,13 @@ def describe(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     if isinstance(error, ReaderError):
         before = text.encode("utf-8")[: error.position]
         return before.count(b"\n") + 1, "a control character is in the file; remove it"
-    mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    line: int = mark.line + 1 if mark else 1
+    problem = getattr(error, "problem", None) or "cannot be read"
+    marks = [getattr(error, "problem_mark", None), getattr(error, "context_mark", None)]
+    if "end of stream" in problem:
+        marks.reverse()  # what was opened and not closed is of interest, not where the file ends
+    line: int = next((mark.line + 1 for mark in marks if mark), 1)
     if _indented_with_tab(text, line):
         return line, "a tab is used for indentation; YAML allows only spaces"
-    problem = getattr(error, "problem", None) or "cannot be read"
     said = f"{getattr(error, 'context', None) or ''} {problem}"
     hint = next((hint for words, hint in _HINTS if words in said), "check quotes, brackets and indentation")
     if any(word in said for word in ("alias", "anchor", "tag")):
