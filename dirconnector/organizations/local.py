@@ -22,8 +22,8 @@ from dirconnector.organizations.local_store import load_seed, opened, translated
 from dirconnector.plan.model import Change, Forecast, Outcome
 from dirconnector.settings import ConfigPath, Settings
 
-PACE = routes.Pace(latency=0.005)
-"""A call is a transaction on the disk."""
+PACE = routes.Pace(write_latency=0.01)
+"""A call that writes is a transaction on the disk; everything is read at once."""
 
 
 class LocalSettings(Settings):

@@ -29,21 +29,25 @@ BUSY_SECONDS = 5.0
 
 DEFAULT_OWNER = "owner@local.invalid"
 
-SCHEMA = """
-CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID; CREATE TABLE members ( id TEXT PRIMARY
-KEY, email TEXT NOT NULL COLLATE NOCASE, external_id TEXT, name TEXT, status INTEGER NOT NULL, status_before
-INTEGER, type INTEGER NOT NULL, permissions TEXT ) WITHOUT ROWID; CREATE INDEX members_email ON members
-(email); CREATE INDEX members_external_id ON members (external_id) WHERE external_id IS NOT NULL; CREATE TABLE
-groups (id TEXT PRIMARY KEY, name TEXT NOT NULL, external_id TEXT) WITHOUT ROWID; CREATE TABLE group_members
-(group_id TEXT NOT NULL, member_id TEXT NOT NULL, PRIMARY KEY (group_id, member_id)) WITHOUT ROWID; CREATE
-INDEX group_members_member ON group_members (member_id); CREATE TABLE collections (id TEXT PRIMARY KEY)
-WITHOUT ROWID; CREATE TABLE member_collections ( member_id TEXT NOT NULL, collection_id TEXT NOT NULL,
-read_only INTEGER NOT NULL, hide_passwords INTEGER NOT NULL, manage INTEGER NOT NULL, PRIMARY KEY (member_id,
-collection_id) ) WITHOUT ROWID; CREATE TABLE group_collections ( group_id TEXT NOT NULL, collection_id TEXT
-NOT NULL, read_only INTEGER NOT NULL, hide_passwords INTEGER NOT NULL, manage INTEGER NOT NULL, PRIMARY KEY
-(group_id, collection_id) ) WITHOUT ROWID; CREATE TABLE mails (number INTEGER PRIMARY KEY, email TEXT NOT
-NULL, subject TEXT NOT NULL, sent TEXT NOT NULL);
-"""
+_GRANTS = """({holder}_id TEXT NOT NULL, collection_id TEXT NOT NULL, read_only INTEGER NOT NULL,
+  hide_passwords INTEGER NOT NULL, manage INTEGER NOT NULL, PRIMARY KEY ({holder}_id, collection_id)) WITHOUT ROWID"""
+
+SCHEMA = (
+    "CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+    """CREATE TABLE members (
+      id TEXT PRIMARY KEY, email TEXT NOT NULL COLLATE NOCASE, external_id TEXT, name TEXT,
+      status INTEGER NOT NULL, status_before INTEGER, type INTEGER NOT NULL, permissions TEXT) WITHOUT ROWID""",
+    "CREATE INDEX members_email ON members (email)",
+    "CREATE INDEX members_external_id ON members (external_id) WHERE external_id IS NOT NULL",
+    "CREATE TABLE groups (id TEXT PRIMARY KEY, name TEXT NOT NULL, external_id TEXT) WITHOUT ROWID",
+    """CREATE TABLE group_members (
+      group_id TEXT NOT NULL, member_id TEXT NOT NULL, PRIMARY KEY (group_id, member_id)) WITHOUT ROWID""",
+    "CREATE INDEX group_members_member ON group_members (member_id)",
+    "CREATE TABLE collections (id TEXT PRIMARY KEY) WITHOUT ROWID",
+    f"CREATE TABLE member_collections {_GRANTS.format(holder='member')}",
+    f"CREATE TABLE group_collections {_GRANTS.format(holder='group')}",
+    "CREATE TABLE mails (number INTEGER PRIMARY KEY, email TEXT NOT NULL, subject TEXT NOT NULL, sent TEXT NOT NULL)",
+)
 
 
 # ---------------------------------------------------------------------------------------------------------- the seed
@@ -167,7 +171,10 @@ def _connect(path: Path, *, write: bool, new: bool) -> sqlite3.Connection:
         return sqlite3.connect(":memory:", isolation_level=None)
     mode = "rwc" if write else "ro"
     uri = f"{path.resolve().as_uri()}?mode={mode}"
-    return sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    connection = sqlite3.connect(uri, uri=True, isolation_level=None, timeout=BUSY_SECONDS)
+    # an import touches pages all over the file: with SQLite's 2 MB of cache it writes most of them twice
+    connection.execute("PRAGMA cache_size = -65536")
+    return connection
 
 
 def _prepare(connection: sqlite3.Connection, path: Path, seed_path: Path | None, *, new: bool) -> None:
@@ -208,7 +215,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _create(connection: sqlite3.Connection, seed: Seed) -> None:
-    for statement in SCHEMA.split(";\n"):
+    for statement in SCHEMA:
         connection.execute(statement)
     connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
@@ -276,7 +283,9 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise OrganizationRefused(f"{path}: {error.strerror}: give this account access to it") from None
-    except sqlite3.Error as error:
+    except sqlite3.DatabaseError as error:
+        if isinstance(error, (sqlite3.ProgrammingError, sqlite3.IntegrityError)):
+            raise  # a mistake of this program, not of the file
         raise _in_words(path, error) from error
 
 

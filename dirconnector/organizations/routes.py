@@ -9,7 +9,7 @@ when it sends it.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 from dirconnector.model import Current
@@ -179,23 +179,24 @@ def calls_by_id(ref: str, work: Sequence[Change]) -> Iterator[Call]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How fast a server lets us go. None is no limit; ``latency`` is seconds for one request."""
+    """How fast a server lets us go. None is no limit; latencies are seconds for one request."""
 
     writes_per_minute: int | None = None
     writes_per_second: int | None = None
     reads_per_minute: int | None = None
-    latency: float = 0.0
+    read_latency: float = 0.0
+    write_latency: float = 0.0
 
     def seconds(self, *, reads: int, writes: int) -> float:
         """Seconds that this many requests take, one after the other and inside the limits."""
         return max(
             _spread(writes, self.writes_per_minute, self.writes_per_second),
             _spread(reads, self.reads_per_minute, None),
-            (reads + writes) * self.latency,
+            reads * self.read_latency + writes * self.write_latency,
         )
 
 
-CLOUD = Pace(writes_per_minute=60, writes_per_second=5, reads_per_minute=200, latency=0.2)
+CLOUD = Pace(writes_per_minute=60, writes_per_second=5, reads_per_minute=200, read_latency=0.2, write_latency=0.2)
 """The rate limits of Bitwarden's cloud (bitwarden/server, ``src/Api/appsettings.json``)."""
 
 
@@ -210,7 +211,7 @@ def forecast(
     changes: Sequence[Change],
     *,
     pace: Pace = Pace(),
-    unverified: Collection[str] = frozenset(),
+    unverified: frozenset[str] = frozenset(),
 ) -> Forecast:
     """What making these calls costs: requests with every read they need, the read-back, time, mails and
     seats.
@@ -222,7 +223,8 @@ def forecast(
     for write, read in _READ_FIRST.items():
         requests[read] += requests[write]
     requests[GET_MEMBERS] += _looks_up_ids(calls)
-    requests[GET_GROUP_MEMBERS] += sum(1 for ref in _memberships_set(calls, current) if ref in unverified)
+    if unverified:
+        requests[GET_GROUP_MEMBERS] += len(unverified & _memberships_set(calls, current))
     if changes:
         requests.update(_read_back(changes, current))
     requests = +requests
@@ -257,10 +259,10 @@ def _looks_up_ids(calls: Sequence[Call]) -> bool:
     )
 
 
-def _memberships_set(calls: Iterable[Call], current: Current) -> Collection[str]:
+def _memberships_set(calls: Iterable[Call], current: Current) -> Set[str]:
     """The groups whose membership these calls replace."""
     replacing = (call.changes for call in calls if call.endpoint in (IMPORT, PUT_GROUP_MEMBERS))
-    return by_group((c for changes in replacing for c in changes if c.action in GROUP_ACTIONS), current)
+    return by_group((c for changes in replacing for c in changes if c.action in GROUP_ACTIONS), current).keys()
 
 
 def _read_back(changes: Iterable[Change], current: Current) -> dict[str, int]:
