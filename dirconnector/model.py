@@ -41,7 +41,7 @@ class User:
     directory: str = ""
     username: str = ""
     entry: str = ""
-    attributes: Mapping[str, tuple[str, ...]] = NOTHING
+    attributes: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: NOTHING)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

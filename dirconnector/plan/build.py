@@ -139,8 +139,8 @@ def _no_groups(current: Current, number: int) -> Problem:
     )
 
 
-def _position(change: Change) -> tuple[int, str, str, str]:
-    return (_RANK[change.action], change.group, change.email, change.key)
+def _position(change: Change) -> tuple[int, str, str, str, str]:
+    return (_RANK[change.action], change.group, change.group_key, change.email, change.key)
 
 
 def _plan_id(

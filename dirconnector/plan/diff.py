@@ -35,16 +35,19 @@ def members_that_stay(desired: Desired, match: Match, offboarding: Offboarding) 
             continue
         if member.email.lower() in offboarding.protect_emails:
             continue
+        guarded = bool(protection(member, offboarding))
+        offboard = not user.enabled and not guarded and _offboards(offboarding.disabled, member)
+        if offboard and offboarding.disabled is Offboard.REMOVE:
+            yield _user(Action.REMOVE, user, f"disabled in {user.directory}", member)
+            continue
         if key in match.adopt:
             yield _user(Action.ADOPT, user, match.adopt[key], member)
         elif key in match.rekey:
             yield _user(Action.REKEY, user, match.rekey[key], member, before=member.key)
-        if protection(member, offboarding):
-            continue
-        if user.enabled and member.status is Status.REVOKED:
+        if offboard:
+            yield _user(Action.REVOKE, user, f"disabled in {user.directory}", member)
+        elif user.enabled and not guarded and member.status is Status.REVOKED:
             yield _user(Action.RESTORE, user, f"enabled {desired.selected_by[key]}", member)
-        elif not user.enabled and _offboards(offboarding.disabled, member):
-            yield _user(_OFFBOARD[offboarding.disabled], user, f"disabled in {user.directory}", member)
 
 
 def members_that_leave(
@@ -58,7 +61,7 @@ def members_that_leave(
     for member in current.members.values():
         if not member.key or member.id in match.settled or member.key in desired.merged.unsyncable:
             continue
-        if protection(member, offboarding):
+        if protection(member, offboarding) or _twin(member, desired) is not None:
             continue
         successor = match.passed_on.get(member.key)
         if _offboards(offboarding.absent, member):
@@ -95,10 +98,10 @@ def why_absent(key: str, desired: Desired, remembered: Mapping[str, Remembered])
         reason = desired.selection.verdict(user).reason
         names = [name for name in before.groups if _named_by_rules(name, desired)] if before else []
         return f"{reason} (was in {', '.join(names[:3])} until the last run)" if names else reason
-    where = f"in {before.directory}" if before else "in any directory"
     if key in desired.merged.deleted:
-        return f"deleted {where} ({desired.merged.deleted[key]})" if desired.merged.deleted[key] else f"deleted {where}"
-    return f"no longer {where}"
+        how = desired.merged.deleted[key]
+        return f"deleted in {before.directory if before else 'the directory'}" + (f" ({how})" if how else "")
+    return f"no longer in {before.directory if before else 'any directory'}"
 
 
 def left_alone(desired: Desired, current: Current, match: Match, offboarding: Offboarding) -> Iterator[Unmanaged]:
@@ -109,8 +112,12 @@ def left_alone(desired: Desired, current: Current, match: Match, offboarding: Of
                 yield Unmanaged(kind="member", id=member.id, name=member.email, why="made by hand (no externalId)")
             continue
         why = protection(member, offboarding)
+        twin = _twin(member, desired)
         if member.id not in match.settled:
-            if why:
+            if twin is not None:
+                second = f"a second membership of {twin.email}, who is also in {twin.directory}"
+                yield Unmanaged(kind="member", id=member.id, name=member.email, why=second)
+            elif why:
                 yield Unmanaged(kind="member", id=member.id, name=member.email, why=f"absent, protected ({why})")
             elif offboarding.absent is Offboard.KEEP and member.key not in desired.merged.unsyncable:
                 yield Unmanaged(kind="member", id=member.id, name=member.email, why="absent, offboarding.absent: keep")
@@ -119,6 +126,11 @@ def left_alone(desired: Desired, current: Current, match: Match, offboarding: Of
         if why and user is not None and user.enabled != (member.status is not Status.REVOKED):
             state = "disabled in the directory" if not user.enabled else "revoked, enabled in the directory"
             yield Unmanaged(kind="member", id=member.id, name=member.email, why=f"{state}, protected ({why})")
+
+
+def _twin(member: Member, desired: Desired) -> User | None:
+    """The selected person of an earlier directory whom a member's key also stands for."""
+    return desired.users.get(desired.merged.aliases.get(member.key, ""))
 
 
 def _offboards(how: Offboard, member: Member) -> bool:

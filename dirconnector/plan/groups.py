@@ -33,7 +33,7 @@ def match_groups(desired: Desired, current: Current) -> GroupMatch:
     by_name: dict[str, list[OrgGroup]] = {}
     for org_group in current.groups.values():
         by_name.setdefault(org_group.name, []).append(org_group)
-    for key, group in desired.groups.items():
+    for key, group in sorted(desired.groups.items()):
         found = by_key.get(key)
         if found is not None and found.id in result.settled:
             result.blocked.add(key)

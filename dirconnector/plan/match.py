@@ -106,15 +106,15 @@ def _match_by_email(
         result.member_of[user.key] = member
         result.settled.add(member.id)
         return
-    if member.id in result.settled:
-        result.blocked.add(user.key)
-        return
     merged = desired.merged
     if merged.aliases.get(member.key) == user.key:
         reason = f"the same person is in {user.directory}, which comes first in the config"
-    elif member.key in merged.users or member.key in merged.unsyncable:
+    elif not _gone(member, desired):
         result.blocked.add(user.key)
         result.problems.append(_moved(user, member, desired))
+        return
+    elif member.id in result.settled:
+        result.blocked.add(user.key)
         return
     elif _another_person(user, remembered.get(member.key)):
         result.passed_on[member.key] = user
@@ -172,7 +172,7 @@ def _another_person(user: User, before: Remembered | None) -> bool:
 
 
 def _moved(user: User, member: Member, desired: Desired) -> Problem:
-    other = desired.merged.users.get(member.key)
+    other = desired.merged.users.get(desired.merged.aliases.get(member.key, member.key))
     now = f", whose address is now {other.email}" if other is not None else ""
     who = _named(other) if other is not None else f"the entry {member.key}"
     why = (
