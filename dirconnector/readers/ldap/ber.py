@@ -1,14 +1,14 @@
 """The little BER that reading search results needs (RFC 4511 section 5.1, X.690).
 
-LDAP allows only the definite form of lengths, which makes one flat loop enough: no recursion, no objects for what is not kept.
-Everything here is pure: bytes in, plain values out. Whatever is not well formed raises :class:`MalformedMessage`; an index never
-runs past the end of a message, because every container must end exactly where its length says.
+LDAP allows only the definite form of lengths, which makes one flat loop enough: no recursion, no objects for what is
+not kept. Everything here is pure: bytes in, plain values out. Whatever is not well formed raises
+:class:`MalformedMessage`; an index never runs past the end of a message, because every container must end exactly
+where its length says.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
 
 SEARCH_ENTRY = 0x64
 SEARCH_DONE = 0x65
@@ -27,14 +27,15 @@ class MalformedMessage(ValueError):
     """The bytes are not an LDAP message."""
 
 
-class Message(NamedTuple):
-    """Where one whole message lies in a chunk. ``tag`` is that of the operation, whose header starts at ``start``."""
+RANGE = ";range="
+"""What marks an attribute description whose values are only a part ([MS-ADTS] 3.1.1.3.1.3.3):
+``member;range=0-1499``.
+"""
 
-    id: int
-    tag: int
-    start: int
-    end: int
-
+Message = tuple[int, int, int, int]
+"""Where one whole message lies in a chunk: message id, tag of the operation, start of the operation's header, end of
+the message.
+"""
 
 Entry = tuple[str, dict[str, list[bytes]]]
 """A DN as the server wrote it, and the attributes: lower-case description -> values."""
@@ -86,9 +87,7 @@ def control(oid: str, *, critical: bool, value: bytes | None = None) -> bytes:
 
 def paged_control(size: int, cookie: bytes, *, critical: bool) -> bytes:
     """The request control of RFC 2696: at most ``size`` entries, from where ``cookie`` points."""
-    return control(
-        PAGED_RESULTS, critical=critical, value=tlv(0x30, integer(size), tlv(0x04, cookie))
-    )
+    return control(PAGED_RESULTS, critical=critical, value=tlv(0x30, integer(size), tlv(0x04, cookie)))
 
 
 def message(message_id: int, operation: bytes, controls: list[bytes]) -> bytes:
@@ -128,102 +127,178 @@ def _expect(data: bytes, position: int, limit: int, tag: int, what: str) -> tupl
     return start, end
 
 
-def split(data: bytes) -> tuple[list[Message], int, int]:
-    """The whole messages at the start of ``data``, the bytes they take, and the bytes that one more message needs.
+def split(data: bytes, expected_id: bytes = b"") -> tuple[list[Message], int, int]:
+    """The whole messages at the start of ``data``, the bytes they take, and the bytes that the next message needs.
 
-    The last number counts from the end of the whole messages and is at least one more than what is there.
+    ``expected_id`` is the encoded message id that most messages will have, which makes them cheaper to recognise.
     """
     messages: list[Message] = []
     position, size = 0, len(data)
+    expected = int.from_bytes(expected_id[2:], "big") if expected_id else -1
+    skip = len(expected_id)
     while True:
         if position + 6 > size:
             return messages, position, 6
+        length, start = data[position + 1], position + 2
         if data[position] != 0x30:
             raise MalformedMessage(f"a message starts with 0x{data[position]:02x} instead of 0x30")
-        length, start = data[position + 1], position + 2
-        if length >= 0x80:
+        if length == 0x81:
+            length, start = data[start], start + 1
+        elif length >= 0x80:
             length, start = _long_length(data, length, start)
-        if length > LARGEST_MESSAGE:
-            raise MalformedMessage(f"a message of {length} bytes")
         end = start + length
         if end > size:
+            if length > LARGEST_MESSAGE:
+                raise MalformedMessage(f"a message of {length} bytes")
             return messages, position, end - position
-        id_size = data[start + 1] if start + 1 < end else 0
-        operation = start + 2 + id_size
-        if data[start] != 0x02 or not 1 <= id_size <= 4 or operation >= end:
-            raise MalformedMessage("a message has no message id")
-        number = int.from_bytes(data[start + 2 : operation], "big")
-        messages.append(Message(number, data[operation], operation, end))
+        if skip and start + skip < end and data.startswith(expected_id, start):
+            operation = start + skip
+            messages.append((expected, data[operation], operation, end))
+        else:
+            messages.append(_other_message(data, start, end))
         position = end
 
 
-def decode_entry(data: bytes, start: int, end: int, names: dict[bytes, str]) -> Entry:
-    """A SearchResultEntry (RFC 4511 section 4.5.2) whose operation header is at ``start``, in a message that ends at ``end``.
+def _other_message(data: bytes, start: int, end: int) -> Message:
+    id_start, operation = _expect(data, start, end, 0x02, "a message id")
+    if not 1 <= operation - id_start <= 4 or operation >= end:
+        raise MalformedMessage("a message has no message id or no operation")
+    return int.from_bytes(data[id_start:operation], "big"), data[operation], operation, end
 
-    ``names`` remembers attribute descriptions that were seen, so that each is lower-cased once and shared.
+
+class Names:
+    """Attribute descriptions seen in a search, and how an attribute with one short value must begin.
+
+    Such an attribute has one encoding with lengths of one octet, so that its first bytes, for a given length of the
+    value, are known beforehand: comparing them checks everything at once. ``after`` predicts an attribute by the one
+    before it, as servers keep their order from entry to entry. A wrong prediction costs time and nothing else.
+    """
+
+    def __init__(self) -> None:
+        self.seen: dict[bytes, Heads] = {}
+        self.after: dict[str, Heads] = {}
+
+    def learn(self, previous: str, raw: bytes) -> str:
+        """The lower-case name of a description, remembered as what follows ``previous``."""
+        known = self.seen.get(raw)
+        if known is None:
+            known = self.seen[raw] = heads(raw, raw.decode("ascii").lower())
+        self.after[previous] = known
+        return known[0]
+
+    @property
+    def ranged(self) -> bool:
+        """Some attribute came with a part of its values only."""
+        return any(RANGE in known[0] for known in self.seen.values())
+
+
+Heads = tuple[str, int, list[bytes]]
+"""A name, the offset of the length of its only value, and by that length the bytes up to the value."""
+
+
+def heads(raw: bytes, name: str) -> Heads:
+    """How ``raw: one value`` begins, for each length of the value that keeps all lengths below 128."""
+    size = len(raw)
+    found = []
+    for length in range(max(0, 0x80 - size - 6)):
+        value = bytes((0x31, length + 2, 0x04, length))
+        found.append(bytes((0x30, size + 6 + length, 0x04, size)) + raw + value)
+    return name, size + 8, found
+
+
+def decode_entry(data: bytes, start: int, end: int, names: Names) -> Entry:
+    """A SearchResultEntry (RFC 4511 section 4.5.2) whose operation header is at ``start``, in a message that ends at
+    ``end``.
     """
     try:
-        position, operation_end = _expect(data, start, end, SEARCH_ENTRY, "an entry")
-        size = data[position + 1]
-        dn_start = position + 2
-        if data[position] != 0x04:
-            raise MalformedMessage("an entry has no DN")
+        if data[start] != SEARCH_ENTRY:
+            raise MalformedMessage("an operation that is no entry")
+        size, position = data[start + 1], start + 2
+        if size == 0x81:
+            size, position = data[position], position + 1
+        elif size >= 0x80:
+            size, position = _long_length(data, size, position)
+        operation_end = position + size
+        if data[position] != 0x04 or operation_end > end:
+            raise MalformedMessage("an entry has no DN, or is longer than its message")
+        size, dn_start = data[position + 1], position + 2
         if size >= 0x80:
             size, dn_start = _long_length(data, size, dn_start)
         position = dn_start + size
-        dn = data[dn_start:position].decode("utf-8")
-        position, list_end = _expect(data, position, operation_end, 0x30, "an attribute list")
-        if list_end != operation_end:
-            raise MalformedMessage("something follows the attributes of an entry")
+        dn = data[dn_start:position].decode()
+        if data[position] != 0x30:
+            raise MalformedMessage("an entry has no attribute list")
+        size, position = data[position + 1], position + 2
+        if size == 0x81:
+            size, position = data[position], position + 1
+        elif size >= 0x80:
+            size, position = _long_length(data, size, position)
+        if position + size != operation_end:
+            raise MalformedMessage("an entry does not end with its attributes")
         attributes: dict[str, list[bytes]] = {}
-        while position < list_end:
-            # PartialAttribute ::= SEQUENCE { type, vals SET OF }; the tags are checked by one comparison each
-            if data[position] != 0x30:
-                raise MalformedMessage("an attribute is not a sequence")
-            size = data[position + 1]
-            position += 2
-            if size >= 0x80:
-                size, position = _long_length(data, size, position)
-            attribute_end = position + size
-            if data[position] != 0x04:
-                raise MalformedMessage("an attribute has no description")
-            size = data[position + 1]
-            position += 2
-            if size >= 0x80:
-                size, position = _long_length(data, size, position)
-            raw = data[position : position + size]
-            position += size
-            name = names.get(raw)
-            if name is None:
-                name = names[raw] = raw.decode("ascii").lower()
-            if data[position] != 0x31:
-                raise MalformedMessage("an attribute has no set of values")
-            size = data[position + 1]
-            position += 2
-            if size >= 0x80:
-                size, position = _long_length(data, size, position)
-            if position + size != attribute_end:
-                raise MalformedMessage("an attribute does not end with its values")
-            values = attributes[name] if name in attributes else []
-            while position < attribute_end:
-                if data[position] != 0x04:
-                    raise MalformedMessage("a value is not an octet string")
-                size = data[position + 1]
-                position += 2
-                if size >= 0x80:
-                    size, position = _long_length(data, size, position)
-                values.append(data[position : position + size])
-                position += size
-            if position != attribute_end:
-                raise MalformedMessage("a value is longer than its attribute")
-            attributes[name] = values
-        if position != list_end:
+        after = names.after
+        name = ""
+        while position < operation_end:
+            predicted = after.get(name)
+            if predicted is not None:
+                expected, offset, by_length = predicted
+                value = position + offset
+                if value <= operation_end and expected not in attributes:
+                    length = data[value - 1]
+                    if length < len(by_length) and data.startswith(by_length[length], position):
+                        position = value + length
+                        attributes[expected] = [data[value:position]]
+                        name = expected
+                        continue
+            name, position = _attribute(data, position, names, name, attributes)
+        if position != operation_end:
             raise MalformedMessage("an attribute is longer than its entry")
     except IndexError:
         raise MalformedMessage("an entry is cut short") from None
     except UnicodeDecodeError:
         raise MalformedMessage("a DN or an attribute description is not UTF-8") from None
     return dn, attributes
+
+
+def _attribute(
+    data: bytes, position: int, names: Names, previous: str, attributes: dict[str, list[bytes]]
+) -> tuple[str, int]:
+    """Adds the PartialAttribute at ``position`` to ``attributes``; its name and where it ends. IndexError when it is
+    cut short.
+    """
+    if data[position] != 0x30:
+        raise MalformedMessage("an attribute is not a sequence")
+    size, position = data[position + 1], position + 2
+    if size >= 0x80:
+        size, position = _long_length(data, size, position)
+    attribute_end = position + size
+    if data[position] != 0x04:
+        raise MalformedMessage("an attribute has no description")
+    size, position = data[position + 1], position + 2
+    if size >= 0x80:
+        size, position = _long_length(data, size, position)
+    raw = data[position : position + size]
+    position += size
+    if data[position] != 0x31:
+        raise MalformedMessage("an attribute has no set of values")
+    size, position = data[position + 1], position + 2
+    if size >= 0x80:
+        size, position = _long_length(data, size, position)
+    if position + size != attribute_end:
+        raise MalformedMessage("an attribute does not end with its values")
+    name = names.learn(previous, raw)
+    values = attributes.setdefault(name, [])
+    while position < attribute_end:
+        if data[position] != 0x04:
+            raise MalformedMessage("a value is not an octet string")
+        size, position = data[position + 1], position + 2
+        if size >= 0x80:
+            size, position = _long_length(data, size, position)
+        values.append(data[position : position + size])
+        position += size
+    if position != attribute_end:
+        raise MalformedMessage("a value is longer than its attribute")
+    return name, position
 
 
 def decode_result(data: bytes, start: int, end: int) -> Result:

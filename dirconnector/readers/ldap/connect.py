@@ -1,4 +1,6 @@
-"""Connecting and binding. The one edge where ldap3 is used for I/O: no exception of ldap3 and no password gets past this module."""
+"""Connecting and binding. The one edge where ldap3 is used for I/O: no exception of ldap3 and no password gets past
+this module.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ BIND_DATA = {
 
 
 class _StartTls(ldap3.Tls):
-    """StartTLS with a context of the ssl module, which also checks the host name and sends it (ldap3's own does neither)."""
+    """StartTLS with a context of the ssl module, which also checks the host name and sends it (ldap3's own does
+    neither).
+    """
 
     def __init__(self, context: ssl.SSLContext, host: str) -> None:
         super().__init__()
@@ -56,7 +60,9 @@ class _StartTls(ldap3.Tls):
 
 
 def _hand_over(connection: ldap3.Connection, connected: socket.socket) -> None:
-    """Makes ldap3 use a socket that is connected already: then errors of sockets and TLS arrive as they are, and no socket leaks."""
+    """Makes ldap3 use a socket that is connected already: then errors of sockets and TLS arrive as they are, and no
+    socket leaks.
+    """
 
     def take(address: Any, use_ssl: bool = False, unix_socket: bool = False) -> None:
         connection.socket = connected
@@ -74,27 +80,28 @@ class Session:
         self._urls = as_tuple(settings.url)
         self._next = 0
         self._connection: ldap3.Connection | None = None
+        self._secret: str | None = None
         self.url = ""
 
     def open(self) -> Wire:
         """Connects to the first URL that answers, starting after the one that was used last, and binds.
 
-        Raises :class:`DirectoryUnreachable` with what each URL said, and :class:`DirectoryRefused` as soon as one server refuses the
-        bind: the same password is not tried on the others, which would lock the account.
+        Raises :class:`DirectoryUnreachable` with what each URL said, and :class:`DirectoryRefused` as soon as one
+        server refuses the bind: the same password is not tried on the others, which would lock the account.
         """
         self.close()
-        password = self._password()
+        credentials = self._credentials()
         failures = []
         for turn in range(len(self._urls)):
             url = self._urls[(self._next + turn) % len(self._urls)]
             try:
-                self._connect(url)
+                self._connect(url, credentials)
             except (OSError, ValueError, LDAPExceptionError) as error:
                 self.close()
                 failures.append(f"{url}: {_why_not_connected(error, self._settings.tls)}")
                 continue
             self.url, self._next = url, (self._next + turn + 1) % len(self._urls)
-            return self._bind(password)
+            return self._bind()
         raise DirectoryUnreachable(self._directory, "; ".join(failures))
 
     def close(self) -> None:
@@ -117,15 +124,20 @@ class Session:
         return (connected.version() or "") if isinstance(connected, ssl.SSLSocket) else ""
 
     def _password(self) -> str:
-        """Read before anything is sent; an empty one never reaches the wire, where it would count as anonymous (RFC 4513 section 5.1.2)."""
+        """Read before anything is sent; an empty one never reaches the wire, where it would count as anonymous (RFC
+        4513 section 5.1.2).
+        """
         if self._settings.password is None:
             return ""
+        if self._secret is not None:
+            return self._secret
         try:
-            return self._settings.password.reveal()
+            self._secret = self._settings.password.reveal()
         except ConfigError as error:
             raise ConfigError([f"{self._directory}: password: {problem}" for problem in error.problems]) from None
+        return self._secret
 
-    def _connect(self, url: str) -> None:
+    def _connect(self, url: str, credentials: dict[str, Any]) -> None:
         parts = urlsplit(url)
         settings = self._settings
         connected = _socket(parts, min(CONNECT_SECONDS, settings.timeout))
@@ -137,7 +149,7 @@ class Session:
                 connected = context.wrap_socket(connected, server_hostname=host)
             tls = _StartTls(context, host)
             server = ldap3.Server(host, port=parts.port or 389, tls=tls, get_info=ldap3.NONE)
-            connection = ldap3.Connection(server, receive_timeout=settings.timeout, **self._credentials())
+            connection = ldap3.Connection(server, receive_timeout=settings.timeout, **credentials)
         except BaseException:
             connected.close()
             raise
@@ -163,7 +175,7 @@ class Session:
         kind = ldap3.NTLM if settings.bind == "ntlm" else ldap3.SIMPLE
         return {"authentication": kind, "user": settings.bind_dn, "password": self._password()}
 
-    def _bind(self, password: str) -> Wire:
+    def _bind(self) -> Wire:
         connection = self._connection
         assert connection is not None
         with self._ldap3_errors():
@@ -177,7 +189,6 @@ class Session:
         if result.code != 0 or not connection.bound:
             self.close()
             raise DirectoryRefused(self._directory, f"{self.url}: {bind_refusal(result, self.who)}")
-        del password
         return Wire(connection.socket, connection.server.next_message_id)
 
     @property
@@ -187,19 +198,25 @@ class Session:
 
     @contextmanager
     def _ldap3_errors(self) -> Iterator[None]:
-        """What ldap3 raises during a bind, as our own errors. Its texts are not passed on: they may quote what was sent."""
+        """What ldap3 raises during a bind, as our own errors. Its texts are not passed on: they may quote what was
+        sent.
+        """
         try:
             yield
         except ImportError:
             self.close()
-            raise DirectoryRefused(self._directory, f"bind: {self._settings.bind} {_MISSING[self._settings.bind]}") from None
+            raise DirectoryRefused(
+                self._directory, f"bind: {self._settings.bind} {_MISSING[self._settings.bind]}"
+            ) from None
         except (OSError, LDAPExceptionError, ValueError) as error:
             self.close()
             if self._settings.bind == "sasl-gssapi":
                 cure = "is there a Kerberos ticket (klist), and does the URL name the host as in its service principal?"
             else:
                 cure = "does the server speak LDAP on this port, and does it allow this kind of bind?"
-            raise DirectoryUnreachable(self._directory, f"{self.url}: the bind did not finish ({type(error).__name__}); {cure}") from None
+            raise DirectoryUnreachable(
+                self._directory, f"{self.url}: the bind did not finish ({type(error).__name__}); {cure}"
+            ) from None
 
 
 _MISSING = {
@@ -232,14 +249,18 @@ def tls_context(directory: str, tls: Tls) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
     except (OSError, ssl.SSLError) as error:
-        raise ConfigError(f"{directory}: tls.ca_file {tls.ca_file}: {_reason(error)}; it must be a PEM file of CA certificates") from None
+        raise ConfigError(
+            f"{directory}: tls.ca_file {tls.ca_file}: {_reason(error)}; it must be a PEM file of CA certificates"
+        ) from None
     if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
     if tls.client_cert is not None:
         try:
             # an encrypted key would ask on the terminal; an empty password makes it an error instead
-            context.load_cert_chain(str(tls.client_cert), None if tls.client_key is None else str(tls.client_key), password="")  # noqa: S106
+            context.load_cert_chain(
+                str(tls.client_cert), None if tls.client_key is None else str(tls.client_key), password=""
+            )
         except (OSError, ssl.SSLError) as error:
             raise ConfigError(
                 f"{directory}: tls.client_cert {tls.client_cert}: {_reason(error)}; "
@@ -287,7 +308,7 @@ def bind_refusal(result: Result, who: str) -> str:
         49: "bind_dn or password is wrong",
         32: "there is no entry with the name in bind_dn",
         34: "bind_dn is not a DN, and this server wants one",
-        53: "the server does not allow this bind (an anonymous one, or one without a password?): give bind_dn and password",
+        53: "the server does not allow this bind (is it anonymous?): give bind_dn and password",
         7: "the server does not offer this SASL mechanism: choose another bind",
         10: f"the server sends us to {', '.join(result.referrals) or 'another server'}: write that in url",
     }

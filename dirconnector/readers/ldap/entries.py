@@ -49,7 +49,9 @@ def sid(value: bytes) -> str:
 
 
 def value_text(attribute: str, value: bytes) -> str:
-    """One value of ``attribute`` (lower case) as people write it: GUIDs and SIDs in their usual spelling, everything else as text."""
+    """One value of ``attribute`` (lower case) as people write it: GUIDs and SIDs in their usual spelling, everything
+    else as text.
+    """
     if attribute in LITTLE_ENDIAN_GUIDS and len(value) == 16:
         return guid(value)
     if attribute == "objectsid":
@@ -58,14 +60,16 @@ def value_text(attribute: str, value: bytes) -> str:
 
 
 def key_of(dn: str, values: Values, attribute: str) -> str:
-    """The key of an entry in its canonical spelling, empty when the entry has none. ``attribute`` is lower case, or ``dn``."""
+    """The key of an entry in its canonical spelling, empty when the entry has none. ``attribute`` is lower case, or
+    ``dn``.
+    """
     if attribute == "dn":
         return dn
     found = values.get(attribute)
     if not found:
         return ""
     if attribute in TEXT_UUIDS:
-        return text(found[0]).strip().lower()
+        return found[0].decode("utf-8", "backslashreplace").strip().lower()
     return value_text(attribute, found[0]).strip()
 
 
@@ -81,7 +85,7 @@ def first_text(values: Values, attributes: tuple[str, ...]) -> str:
     """The first value of the first of these attributes that has one that is not blank; empty when there is none."""
     for attribute in attributes:
         for value in values.get(attribute, ()):
-            found = text(value).strip()
+            found = value.decode("utf-8", "backslashreplace").strip()
             if found:
                 return found
     return ""
@@ -157,7 +161,9 @@ def disabled(values: Values, rules: tuple[Rule, ...]) -> bool | None:
 
 
 def expired(values: Values, now: datetime) -> bool:
-    """Whether the account is past the date in accountExpires, shadowExpire or krbPrincipalExpiration. Unreadable dates are no dates."""
+    """Whether the account is past the date in accountExpires, shadowExpire or krbPrincipalExpiration. Unreadable
+    dates are no dates.
+    """
     moments = (
         _filetime(first_text(values, ("accountexpires",))),
         _shadow_day(first_text(values, ("shadowexpire",))),
@@ -207,7 +213,9 @@ def selected(dn: str, values: Values, wanted: frozenset[str]) -> Mapping[str, tu
 
 
 def primary_sid(values: Values) -> bytes | None:
-    """The SID of a user's primary group: the domain of objectSid and primaryGroupID ([MS-ADA3] primaryGroupID), None when unknown."""
+    """The SID of a user's primary group: the domain of objectSid and primaryGroupID ([MS-ADA3] primaryGroupID), None
+    when unknown.
+    """
     own, number = values.get("objectsid"), values.get("primarygroupid")
     if not own or not number or not number[0].isdigit():
         return None

@@ -21,10 +21,10 @@ def refusal(ending: Ending, query: Query, who: str) -> str:
     matched = ending.result.matched_dn
     nearest = f"; the nearest entry that exists is {matched!r}" if matched else ""
     cures = {
-        NO_SUCH_OBJECT: f"the base {query.base!r} does not exist{nearest}, or {who} may not see it: mend the base, or the rights",
-        INVALID_DN: f"the base {query.base!r} is not a DN: mend it",
+        NO_SUCH_OBJECT: f"the base {query.base!r} does not exist{nearest}; mend it, or let {who} see it",
+        INVALID_DN: f"the base {query.base!r} is not a DN; mend it",
         NO_RIGHTS: f"give {who} the right to search and read below {query.base!r}",
-        REFERRAL: f"the base {query.base!r} is on another server: {_targets(ending)}; read that one as a directory of its own",
+        REFERRAL: f"the base {query.base!r} is on {_targets(ending)}; read that as a directory of its own",
         8: "use an ldaps:// URL, or tls: {start_tls: true}",
         13: "use an ldaps:// URL, or tls: {start_tls: true}",
         48: "give bind_dn and password",
@@ -34,7 +34,7 @@ def refusal(ending: Ending, query: Query, who: str) -> str:
 
 
 def _targets(ending: Ending) -> str:
-    return ", ".join(ending.result.referrals) or "the server does not say which"
+    return ", ".join(ending.result.referrals) or "another server"
 
 
 def limit_cure(code: int, preset: Preset, who: str) -> str:
@@ -65,7 +65,9 @@ def limit_cure(code: int, preset: Preset, who: str) -> str:
 def evidence(
     directory: str, query: Query, ending: Ending, preset: Preset, who: str, *, gaps: list[str], notes: list[str]
 ) -> Evidence:
-    """The evidence of one query. ``gaps`` are reasons why the data is not complete although the server said success; ``notes`` are not."""
+    """The evidence of one query. ``gaps`` are reasons why the data is not complete although the server said success;
+    ``notes`` are not.
+    """
     reasons = list(gaps)
     if ending.broken:
         reasons.insert(0, f"{ending.broken}: run again, or set page_size to another number")
@@ -73,10 +75,20 @@ def evidence(
         cut = describe(ending.result)
         reasons.insert(0, f"{cut} after {ending.entries} entries; {limit_cure(ending.result.code, preset, who)}")
     complete = ending.complete and not reasons
-    end = ["the server marked the end of the paged results" if ending.paged else "the server said success, without paging"]
+    end = [
+        "the server marked the end of the paged results" if ending.paged else "the server said success, without paging"
+    ]
     if ending.referrals:
         notes = [*notes, f"{ending.referrals} references to other servers were not followed"]
     why = "; ".join((end if complete else reasons) + notes)
     return Evidence(
         directory=directory, query=query.name, complete=complete, pages=ending.pages, entries=ending.entries, why=why
     )
+
+
+def missing_key(entries: list[str], attribute: str, who: str) -> list[str]:
+    """The gap that entries without a key leave; none when there are no such entries."""
+    if not entries:
+        return []
+    first = f"{len(entries)} entries have no readable {attribute}, the first is {entries[0]}"
+    return [f"{first}: give {who} the right to read it"]

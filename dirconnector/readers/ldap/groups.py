@@ -20,7 +20,9 @@ MUST_HAVE = (("groupofnames", "member"), ("groupofuniquenames", "uniquemember"))
 
 @dataclass(slots=True)
 class _Raw:
-    """A group whose members are only partly known yet: ``pending`` are values that are no user's DN as the server writes it."""
+    """A group whose members are only partly known yet: ``pending`` are values that are no user's DN as the server
+    writes it.
+    """
 
     key: str
     name: str
@@ -33,8 +35,8 @@ class _Raw:
 class GroupCollector:
     """Takes the entries of groups after all users have been read.
 
-    ``outside`` counts member values that name nothing that was read. ``unreadable`` are the DNs of groups whose members exist but
-    cannot be read.
+    ``outside`` counts member values that name nothing that was read. ``unreadable`` are the DNs of groups whose
+    members exist but cannot be read.
     """
 
     directory: str
@@ -148,8 +150,8 @@ class GroupCollector:
     @property
     def problems(self) -> list[Problem]:
         """Everything that cannot be synced, by entry."""
-        why = f"has no {self.attribute or self.scope.keys[0]}, so nobody can tell which group it is: it may not be readable"
-        hidden = "has members by the rules of its object class, but they cannot be read: give the bind account the right to read them"
+        why = f"has no {self.attribute or self.scope.keys[0]}: nobody can tell which group it is (is it readable?)"
+        hidden = "has members, by the rules of its object class, but they cannot be read: give the right to read them"
         return (
             few(self._problems, self.directory)
             + few([Problem(directory=self.directory, entry=dn, why=why) for dn in self.without_key], self.directory)
@@ -164,7 +166,9 @@ def _members_hidden(values: Values, wanted: tuple[str, ...]) -> bool:
 
 
 class _Names:
-    """Member values to keys by normalised DN; the normalised DNs of users are made when the first value asks for them."""
+    """Member values to keys by normalised DN; the normalised DNs of users are made when the first value asks for
+    them.
+    """
 
     def __init__(self, people: UserCollector, groups: dict[str, str]) -> None:
         self._people = people

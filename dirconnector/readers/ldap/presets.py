@@ -1,7 +1,7 @@
 """What we know about kinds of servers: how to recognise them, and what their attributes mean.
 
-Sources: the root DSE of each server (RFC 4512 section 5.1), [MS-ADTS] 3.1.1.3.2 and 3.1.1.4, the 389 Directory Server and FreeIPA
-documentation, and JumpCloud's "Use LDAP with JumpCloud".
+Sources: the root DSE of each server (RFC 4512 section 5.1), [MS-ADTS] 3.1.1.3.2 and 3.1.1.4, the 389 Directory Server
+and FreeIPA documentation, and JumpCloud's "Use LDAP with JumpCloud".
 """
 
 from __future__ import annotations
@@ -33,7 +33,9 @@ class Rule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Preset:
-    """One kind of server. ``keys`` are tried in order on the first page; ``must_have_members`` is RFC 4519's rule that a groupOfNames has members."""
+    """One kind of server. ``keys`` are tried in order on the first page; ``must_have_members`` is RFC 4519's rule
+    that a groupOfNames has members.
+    """
 
     name: str
     title: str
@@ -52,10 +54,14 @@ class Preset:
 
 
 UAC_DISABLED = Rule(attribute="useraccountcontrol", bit=2, required=True)
-"""ADS_UF_ACCOUNTDISABLE of userAccountControl ([MS-ADTS] 2.2.16). A locked account (lockoutTime) is not a disabled one."""
+"""ADS_UF_ACCOUNTDISABLE of userAccountControl ([MS-ADTS] 2.2.16). A locked account (lockoutTime) is not a disabled
+one.
+"""
 NS_LOCK = Rule(attribute="nsaccountlock", equals=frozenset({"true"}))
 PPOLICY_LOCK = Rule(attribute="pwdaccountlockedtime")
-"""Set by an administrator (000001010000Z, until unlocked) or by too many wrong passwords (draft-behera-ldap-password-policy 5.3.3)."""
+"""Set by an administrator (000001010000Z, until unlocked) or by too many wrong passwords
+(draft-behera-ldap-password-policy 5.3.3).
+"""
 
 _POSIX_GROUPS = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"
 
@@ -134,7 +140,9 @@ PRESETS = {p.name: p for p in (OPENLDAP, ACTIVE_DIRECTORY, DS389, FREEIPA, JUMPC
 def recognise(root: Attributes, bind_dn: str) -> Preset:
     """The kind of server, from its root DSE (empty when it cannot be read) and, for JumpCloud, the bind DN."""
     contexts = [value.lower().replace(" ", "") for value in root.get("namingcontexts", ())]
-    if bind_dn.lower().replace(" ", "").endswith(JUMPCLOUD_SUFFIX) or any(c.endswith(JUMPCLOUD_SUFFIX) for c in contexts):
+    if bind_dn.lower().replace(" ", "").endswith(JUMPCLOUD_SUFFIX) or any(
+        c.endswith(JUMPCLOUD_SUFFIX) for c in contexts
+    ):
         return JUMPCLOUD
     if ACTIVE_DIRECTORY_OID in root.get("supportedcapabilities", ()) or "rootdomainnamingcontext" in root:
         return ACTIVE_DIRECTORY

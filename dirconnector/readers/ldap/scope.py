@@ -29,7 +29,9 @@ class UserScope:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScope:
-    """How groups are asked for and read. ``primary`` is the attribute that a user's primary group is recognised by, or empty."""
+    """How groups are asked for and read. ``primary`` is the attribute that a user's primary group is recognised by,
+    or empty.
+    """
 
     bases: tuple[str, ...]
     filter: str
@@ -77,9 +79,7 @@ def user_scope(
     )
 
 
-def group_scope(
-    groups: Groups, preset: Preset, default_bases: tuple[str, ...]
-) -> GroupScope:
+def group_scope(groups: Groups, preset: Preset, default_bases: tuple[str, ...]) -> GroupScope:
     """Everything about groups."""
     names = as_tuple(groups.name) or preset.group_names
     member = as_tuple(groups.member) or preset.member
@@ -99,7 +99,9 @@ def group_scope(
 
 
 def primary_attribute(groups: Groups | bool, preset: Preset) -> str:
-    """The attribute of a group (lower case) that the primary group of a user is found by; empty when primary groups are not read."""
+    """The attribute of a group (lower case) that the primary group of a user is found by; empty when primary groups
+    are not read.
+    """
     if isinstance(groups, bool) or groups.primary is False:
         return ""
     if preset.primary_by_sid:

@@ -1,7 +1,7 @@
 """Searches: requests out, pages of entries in, and how each search ended.
 
-A page is decoded while the server already works on the next one: the end of a page is looked for before its entries are decoded,
-and the next request leaves at once.
+A page is decoded while the server already works on the next one: the end of a page is looked for before its entries
+are decoded, and the next request leaves at once.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from socket import socket
 
-from dirconnector.readers.ldap import ber
-from dirconnector.readers.ldap.ber import Entry, MalformedMessage, Message, Result
+from dirconnector.readers.ldap import ber, filters
+from dirconnector.readers.ldap.ber import RANGE, Entry, MalformedMessage, Message, Result
 
 BASE, SUBTREE = 0, 2
 """Scopes of a search (RFC 4511 section 4.5.1.2)."""
@@ -33,9 +33,6 @@ PAGING_REFUSED = frozenset({PROTOCOL_ERROR, UNAVAILABLE_CRITICAL_EXTENSION, UNWI
 """Answers to the first page, without any entry, after which the search is worth a try without paging."""
 
 PARTS_OF_A_SEARCH = (ber.SEARCH_ENTRY, ber.SEARCH_REFERENCE, ber.INTERMEDIATE_RESPONSE)
-
-RANGE = ";range="
-"""What marks an attribute description whose values are only a part ([MS-ADTS] 3.1.1.3.1.3.3): ``member;range=0-1499``."""
 
 Receive = Callable[[list[Entry]], None]
 
@@ -66,25 +63,17 @@ class Query:
             ber.integer(0),
             ber.integer(0),
             b"\x01\x01\x00",
-            encode_filter(self.filter),
+            filters.encode(self.filter),
             ber.tlv(0x30, *(ber.tlv(0x04, name.encode("ascii")) for name in self.attributes or ("1.1",))),
         )
-
-
-def encode_filter(text: str) -> bytes:
-    """The BER of a filter (RFC 4515), which the settings have already validated."""
-    from ldap3.operation.search import compile_filter, parse_filter
-    from ldap3.utils.asn1 import encode
-
-    encoded: bytes = encode(compile_filter(parse_filter(text, None, True, True, None, False).elements[0]))
-    return encoded
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
     """How a search ended. ``broken`` is set when the server's own end cannot be trusted, and says why.
 
-    ``referrals`` are continuation references that were skipped; ``more`` means that the reading stopped before the end because we chose to.
+    ``referrals`` are continuation references that were skipped; ``more`` means that the reading stopped before the
+    end because we chose to.
     """
 
     result: Result
@@ -129,14 +118,14 @@ class Wire:
             self._fill(needed)
             data = bytes(memoryview(self._buffer)[: self._filled])
             try:
-                messages, used, needed = ber.split(data)
+                messages, used, needed = ber.split(data, ber.integer(message_id))
             except MalformedMessage as error:
                 raise ConnectionLost(f"the answer is not LDAP: {error}") from None
             rest = self._filled - used
             if used:
                 self._buffer[:rest] = data[used:]
                 self._filled = rest
-            if any(m.id != message_id for m in messages):
+            if any(m[0] != message_id for m in messages):
                 messages = [m for m in messages if _belongs(data, m, message_id)]
             if messages:
                 return data, messages
@@ -164,13 +153,13 @@ def _words(error: OSError) -> str:
 
 
 def _belongs(data: bytes, message: Message, message_id: int) -> bool:
-    if message.id == 0:  # unsolicited notification, RFC 4511 section 4.4.1: the server hangs up
+    if message[0] == 0:  # unsolicited notification, RFC 4511 section 4.4.1: the server hangs up
         try:
-            told = ber.decode_result(data, message.start, message.end)
+            told = ber.decode_result(data, message[2], message[3])
         except MalformedMessage:
             raise ConnectionLost("the server announced that it hangs up") from None
         raise ConnectionLost(f"the server hung up: {told.diagnostic or f'result code {told.code}'}")
-    return message.id == message_id
+    return message[0] == message_id
 
 
 @dataclass(slots=True)
@@ -203,12 +192,13 @@ def search(
 ) -> Ending:
     """Runs ``query`` and gives its entries to ``receive`` in the order of the server, some at a time.
 
-    Entries that hold only a range of an attribute's values go to ``partial`` instead, when it is given: :func:`whole` completes
-    them once the search has ended. With ``page_size`` None the search is not paged. A server that refuses the paging control is asked again without it; its
-    answer is then complete only when it says success, because an unpaged answer has no other end. Raises :class:`ConnectionLost`.
+    Entries that hold only a range of an attribute's values go to ``partial`` instead, when it is given: :func:`whole`
+    completes them once the search has ended. With ``page_size`` None the search is not paged. A server that refuses
+    the paging control is asked again without it; its answer is then complete only when it says success, because an
+    unpaged answer has no other end. Raises :class:`ConnectionLost`.
     """
     tally = _Tally()
-    names: dict[bytes, str] = {}
+    names = ber.Names()
     paged, cookie = page_size is not None, b""
     message_id = _ask(wire, query, page_size, cookie)
     while True:
@@ -216,9 +206,9 @@ def search(
         while result is None:
             data, messages = wire.receive(message_id)
             try:
-                if messages[-1].tag == ber.SEARCH_DONE:
+                if messages[-1][1] == ber.SEARCH_DONE:
                     last = messages.pop()
-                    result = ber.decode_result(data, last.start, last.end)
+                    result = ber.decode_result(data, last[2], last[3])
                     following = _cookie(result)
                     if following and not first_page_only and result.code == SUCCESS:
                         message_id = _ask(wire, query, page_size, following)
@@ -258,19 +248,19 @@ def _distrust(result: Result, tally: _Tally, *, paged: bool) -> str:
 def _decode(
     data: bytes,
     messages: list[Message],
-    names: dict[bytes, str],
+    names: ber.Names,
     receive: Receive,
     partial: list[Entry] | None,
     tally: _Tally,
 ) -> None:
     decode = ber.decode_entry
-    entries = [decode(data, m.start, m.end, names) for m in messages if m.tag == ber.SEARCH_ENTRY]
+    entries = [decode(data, start, end, names) for _, tag, start, end in messages if tag == ber.SEARCH_ENTRY]
     if len(entries) != len(messages):
-        tally.referrals += sum(m.tag == ber.SEARCH_REFERENCE for m in messages)
-        if any(m.tag not in PARTS_OF_A_SEARCH for m in messages):
+        tally.referrals += sum(m[1] == ber.SEARCH_REFERENCE for m in messages)
+        if any(m[1] not in PARTS_OF_A_SEARCH for m in messages):
             raise MalformedMessage("an operation that is no part of a search")
     tally.entries += len(entries)
-    if partial is not None and any(RANGE in name for name in names.values()):
+    if partial is not None and names.ranged:
         partial += [entry for entry in entries if any(RANGE in name for name in entry[1])]
         entries = [entry for entry in entries if not any(RANGE in name for name in entry[1])]
     if entries:
@@ -283,7 +273,8 @@ def _decode(
 def whole(wire: Wire, entry: Entry) -> tuple[Entry, str]:
     """A partial entry with all its values, and what went wrong on the way (empty when nothing did).
 
-    ``member;range=a-b`` becomes ``member`` again; Active Directory leaves an empty ``member`` beside it. Raises :class:`ConnectionLost`.
+    ``member;range=a-b`` becomes ``member`` again; Active Directory leaves an empty ``member`` beside it. Raises
+    :class:`ConnectionLost`.
     """
     dn, attributes = entry
     joined: dict[str, list[bytes]] = {}

@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from dirconnector.readers.ldap import filters
 from dirconnector.settings import Secret, Settings, Tls
 
 _ATTRIBUTE = re.compile(r"(?:[A-Za-z][A-Za-z0-9-]*|[0-9]+(?:\.[0-9]+)+)(?:;[A-Za-z0-9-]+)*")
@@ -32,19 +33,10 @@ def _attribute_or_template(value: str) -> str:
 
 
 def placeholders(template: str) -> list[str]:
-    """The attribute names in a template: ``{username}@example.org`` -> ``["username"]``; none for a plain attribute name."""
+    """The attribute names in a template: ``{username}@example.org`` -> ``["username"]``; none for a plain attribute
+    name.
+    """
     return _PLACEHOLDER.findall(template)
-
-
-def _filter(value: str) -> str:
-    from ldap3.core.exceptions import LDAPExceptionError
-    from ldap3.operation.search import parse_filter
-
-    try:
-        parse_filter(value, None, True, True, None, False)
-    except LDAPExceptionError:
-        raise ValueError(f"{value!r} is not an LDAP filter (RFC 4515), like (objectClass=person)") from None
-    return value
 
 
 def _url(value: str) -> str:
@@ -68,7 +60,7 @@ def _not_empty_list(value: str | list[str]) -> str | list[str]:
 
 Attribute = Annotated[str, AfterValidator(_attribute)]
 AttributeOrTemplate = Annotated[str, AfterValidator(_attribute_or_template)]
-Filter = Annotated[str, AfterValidator(_filter)]
+Filter = Annotated[str, AfterValidator(filters.checked)]
 Url = Annotated[str, AfterValidator(_url)]
 NotEmpty = AfterValidator(_not_empty_list)
 
@@ -81,8 +73,8 @@ def as_tuple(value: str | list[str] | None) -> tuple[str, ...]:
 
 
 class DisabledRule(Settings):
-    """When an entry counts as disabled. Exactly one of ``equals`` (any of these values, case ignored), ``bit`` (this bit of an integer is
-    set) and ``present: true`` (the attribute has a value) says how ``attribute`` is judged.
+    """When an entry counts as disabled. Exactly one of ``equals`` (any of these values, case ignored), ``bit`` (this
+    bit of an integer is set) and ``present: true`` (the attribute has a value) says how ``attribute`` is judged.
 
     With ``bit``, an entry without the attribute is in an unknown state: it is neither synced nor taken for gone.
     """
@@ -102,9 +94,10 @@ class DisabledRule(Settings):
 class Users(Settings):
     """Which entries are people, and what their attributes mean. What is not given comes from the kind of server.
 
-    ``email`` is an attribute, a template like ``{username}@example.org`` (``username`` or any attribute in braces), or a list of them in
-    order of preference. ``key`` is ``auto``, ``dn``, or an attribute that never changes and is never given to somebody else.
-    ``disabled`` is ``auto``, ``never``, a rule or a list of rules of which one suffices.
+    ``email`` is an attribute, a template like ``{username}@example.org`` (``username`` or any attribute in braces),
+    or a list of them in order of preference. ``key`` is ``auto``, ``dn``, or an attribute that never changes and is
+    never given to somebody else. ``disabled`` is ``auto``, ``never``, a rule or a list of rules of which one
+    suffices.
     """
 
     base: Annotated[str | list[str] | None, NotEmpty] = None
@@ -119,8 +112,9 @@ class Users(Settings):
 class Groups(Settings):
     """Which entries are groups, and where their members are.
 
-    ``primary`` adds to a group those who have it as their primary group and are therefore not in its ``member`` attribute: on by default for
-    Active Directory (``primaryGroupID``), off for POSIX groups (``gidNumber``), where the primary group is often one of its own per user.
+    ``primary`` adds to a group those who have it as their primary group and are therefore not in its ``member``
+    attribute: on by default for Active Directory (``primaryGroupID``), off for POSIX groups (``gidNumber``), where
+    the primary group is often one of its own per user.
     """
 
     base: Annotated[str | list[str] | None, NotEmpty] = None
@@ -137,9 +131,10 @@ Server = Literal["auto", "active-directory", "openldap", "389ds", "freeipa", "ju
 class LdapSettings(Settings):
     """A directory of kind ``ldap``. Only ``url`` and what the chosen ``bind`` needs are required.
 
-    ``url`` may list several servers of the same directory, tried in turn. ``timeout`` is seconds without a sign of life. ``page_size`` is the
-    most entries asked for at once. ``expired_accounts: true`` takes accounts past their expiry date for disabled. ``deleted_objects`` reads
-    Active Directory's list of deleted objects, which says why somebody is gone.
+    ``url`` may list several servers of the same directory, tried in turn. ``timeout`` is seconds without a sign of
+    life. ``page_size`` is the most entries asked for at once. ``expired_accounts: true`` takes accounts past their
+    expiry date for disabled. ``deleted_objects`` reads Active Directory's list of deleted objects, which says why
+    somebody is gone.
     """
 
     url: Annotated[Url | list[Url], NotEmpty]
@@ -159,7 +154,9 @@ class LdapSettings(Settings):
     def _bind_has_what_it_needs(self) -> Self:
         needs = self.bind in ("simple", "ntlm")
         if needs and (self.bind_dn is None or self.password is None):
-            raise ValueError(f"bind: {self.bind} needs bind_dn and password (to read without an account write bind: anonymous)")
+            raise ValueError(
+                f"bind: {self.bind} needs bind_dn and password (to read without an account write bind: anonymous)"
+            )
         if not needs and self.password is not None:
             raise ValueError(f"bind: {self.bind} uses no password; remove it, or remove bind")
         if self.bind == "ntlm" and "\\" not in (self.bind_dn or ""):

@@ -32,8 +32,8 @@ UNDECIDED = 1000
 class UserCollector:
     """Takes the entries of users and keeps what they mean. ``now`` is when the read began.
 
-    ``keys`` are by DN as the server wrote it, also for users that are unsyncable. ``primaries`` has the keys of users by their primary
-    group's SID or gidNumber. ``without_key`` are the DNs of entries whose identity is unknown.
+    ``keys`` are by DN as the server wrote it, also for users that are unsyncable. ``primaries`` has the keys of users
+    by their primary group's SID or gidNumber. ``without_key`` are the DNs of entries whose identity is unknown.
     """
 
     directory: str
@@ -114,7 +114,9 @@ class UserCollector:
             self.primaries.setdefault(group, []).append(key)
 
     def _again(self, dn: str, key: str) -> None:
-        """A key for the second time: the same entry, found under two bases, or two people whom the key cannot tell apart."""
+        """A key for the second time: the same entry, found under two bases, or two people whom the key cannot tell
+        apart.
+        """
         if dn in self.keys:
             return
         first = self.users.pop(key, None)
@@ -133,7 +135,7 @@ class UserCollector:
     @property
     def problems(self) -> list[Problem]:
         """Everything that cannot be synced, by entry."""
-        why = f"has no {self.attribute or self.scope.keys[0]}, so nobody can tell who it is: it may not be readable"
+        why = f"has no {self.attribute or self.scope.keys[0]}: nobody can tell who it is (is it readable?)"
         return few(self._problems, self.directory) + few(
             [Problem(directory=self.directory, entry=dn, why=why) for dn in self.without_key], self.directory
         )
