@@ -1,9 +1,11 @@
 #!/bin/sh
-# Installs the Debian packages that the tests against real directory servers need. Does nothing when all are there.
+# Installs the Debian packages that the tests against real directory servers need, or those named as arguments.
+# Does nothing when all are there.
 set -eu
 list="$(dirname "$0")/../../.ci/debian-packages"
 missing=""
-for package in $(grep -v '^#' "$list"); do
+[ $# -gt 0 ] || set -- $(grep -v '^#' "$list")
+for package in "$@"; do
     status="$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)"
     case "$status" in
         ii*) ;;
