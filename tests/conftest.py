@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
-from tests.servers.server import ServerMissingError
+from tests.servers.ds389 import DirectoryServer389
+from tests.servers.samba_ad import SambaAD
+from tests.servers.server import DirectoryServer, ServerMissingError
 from tests.servers.slapd import Slapd
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
@@ -39,15 +41,41 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     return report
 
 
+Server = TypeVar("Server", bound=DirectoryServer)
+
+
+def _begin(servers: ExitStack, make: type[Server], *args: Any, **settings: Any) -> Server:
+    """Start a server that ends with ``servers``; the test is skipped, with the cure, when it is not
+    installed.
+    """
+    try:
+        server = make(*args, **settings)
+        servers.enter_context(server)
+        return server
+    except ServerMissingError as missing:
+        pytest.skip(str(missing))
+
+
 @pytest.fixture
 def slapd() -> Iterator[Callable[..., Slapd]]:
     """Starts OpenLDAP servers: ``slapd(tree, overlays=["ppolicy"], ...)``; they end with the test."""
     with ExitStack() as servers:
+        yield lambda *args, **settings: _begin(servers, Slapd, *args, **settings)
 
-        def start(*args: Any, **settings: Any) -> Slapd:
-            try:
-                return servers.enter_context(Slapd(*args, **settings))
-            except ServerMissingError as missing:
-                pytest.skip(str(missing))
 
-        yield start
+@pytest.fixture(scope="session")
+def samba() -> Iterator[SambaAD]:
+    """The domain controller of this test session; ``samba.unit("...")`` makes a corner of its own for a
+    test.
+    """
+    with ExitStack() as servers:
+        yield _begin(servers, SambaAD)
+
+
+@pytest.fixture(scope="session")
+def ds389() -> Iterator[DirectoryServer389]:
+    """The 389 Directory Server of this test session; ``ds389.unit("...")`` makes a corner of its own for a
+    test.
+    """
+    with ExitStack() as servers:
+        yield _begin(servers, DirectoryServer389)

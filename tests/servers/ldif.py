@@ -11,12 +11,7 @@ Value = str | Iterable[str]
 
 def safe(value: str) -> bool:
     """Whether LDIF may write a value as it is (RFC 2849 SAFE-STRING), instead of in base64."""
-    return (
-        value.isascii()
-        and value.isprintable()
-        and value == value.strip()
-        and not value.startswith((":", "<"))
-    )
+    return value.isascii() and value.isprintable() and value == value.strip() and not value.startswith((":", "<"))
 
 
 def line(name: str, value: str) -> str:

@@ -82,9 +82,7 @@ def run(words: Sequence[str | Path], *, stdin: str = "", env: dict[str, str] | N
     )
     if done.returncode != 0:
         said = (done.stderr + done.stdout).decode(errors="replace").strip()
-        raise ServerFailedError(
-            f"{Path(str(words[0])).name} ended with exit code {done.returncode}: {said[-2000:]}"
-        )
+        raise ServerFailedError(f"{Path(str(words[0])).name} ended with exit code {done.returncode}: {said[-2000:]}")
     return done.stdout.decode()
 
 
@@ -151,18 +149,14 @@ class DirectoryServer:
         assert not self.running, f"{self.kind} runs already"
         for port in self.ports:
             if answers(port):
-                raise ServerFailedError(
-                    f"{self.kind}: port {port} of 127.0.0.1 is taken by a process that is not ours"
-                )
+                raise ServerFailedError(f"{self.kind}: port {port} of 127.0.0.1 is taken by a process that is not ours")
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
                 self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         wait_until(lambda: not self.running or all(map(answers, self.ports)), f"{self.kind} answers")
         if not self.running:
-            raise ServerFailedError(
-                f"{self.kind} ended at once with {self.process.returncode}: {self.log[-2000:]}"
-            )
+            raise ServerFailedError(f"{self.kind} ended at once with {self.process.returncode}: {self.log[-2000:]}")
 
     def stop(self) -> None:
         """End the server as its administrator would; its data stay for the next :meth:`start`."""
@@ -175,13 +169,16 @@ class DirectoryServer:
     def _signal(self, number: signal.Signals) -> None:
         if self.process is None:
             return
+        # its whole session, which we made: Samba forks a process per task, and they outlive the first one
+        # for a moment
+        session = self.process.pid
         if self.running:
-            # the whole session that we started: Samba forks a process per task
-            os.killpg(self.process.pid, number)
+            os.killpg(session, number)
         try:
             self.process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self.process.pid, signal.SIGKILL)
+            wait_until(lambda: not alive(session), f"{self.kind} ends", STOP_SECONDS)
+        except (subprocess.TimeoutExpired, ServerFailedError):
+            os.killpg(session, signal.SIGKILL)
             self.process.wait()
         self.process = None
 
@@ -245,6 +242,20 @@ class DirectoryServer:
     def tool_env(self) -> dict[str, str]:
         """More environment for the command line tools, such as a client certificate."""
         return {}
+
+
+def alive(session: int) -> bool:
+    """Whether a process of this session (process group) still runs; one that only waits to be reaped does
+    not.
+    """
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, group = stat.read_text().rpartition(")")[2].split()[:3]
+        except (OSError, ValueError):
+            continue  # it ended while we looked
+        if int(group) == session and state != "Z":
+            return True
+    return False
 
 
 def encoded(value: str) -> str:
