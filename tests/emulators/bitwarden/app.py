@@ -55,6 +55,8 @@ PUBLIC: list[tuple[str, str, Endpoint]] = [
     ("GET", "/public/policies/{type}", rest.get_policy),
     ("PUT", "/public/policies/{type}", rest.update_policy),
     ("GET", "/public/events", rest.list_events),
+    ("GET", "/public/organization/subscription", rest.get_subscription),
+    ("PUT", "/public/organization/subscription", rest.update_subscription),
     ("POST", "/public/organization/import", importing.import_organization),
 ]
 TEMPLATES = sorted({path for _, path, _ in PUBLIC})

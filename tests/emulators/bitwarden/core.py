@@ -74,6 +74,15 @@ class Core:
     limiter: Limiter
     login_limiter: LoginLimiter
 
+    def reset(self) -> None:
+        """As newly started: another organization, no records, no faults, full limits. Tokens of before are void."""
+        self.state = seeded(self.options.members)
+        self.faults.clear()
+        for record in (self.calls, self.answers, self.mails, self.crashes):
+            record.clear()
+        self.limiter = _limiter(self.options)
+        self.login_limiter = LoginLimiter(minute_seconds=self.options.minute_seconds)
+
     def log(
         self,
         type_: EventType,
@@ -101,9 +110,13 @@ def new_core(options: Options) -> Core:
     return Core(
         options=options,
         state=seeded(options.members),
-        limiter=Limiter(minute_seconds=options.minute_seconds, per_path=options.limit_per_path),
+        limiter=_limiter(options),
         login_limiter=LoginLimiter(minute_seconds=options.minute_seconds),
     )
+
+
+def _limiter(options: Options) -> Limiter:
+    return Limiter(minute_seconds=options.minute_seconds, per_path=options.limit_per_path)
 
 
 def core_of(request: Request) -> Core:

@@ -92,6 +92,8 @@ class Account:
     master_password: bool = True
     other_organizations: int = 0
     claimed: bool = False
+    breaks_auto_confirm: bool = False
+    """Whether the organization's auto-confirm policy forbids restoring this person."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -255,4 +255,6 @@ def forbidding_policy(state: State, member: Member) -> str | None:
         return "two-step login"
     if state.policy_enabled(SINGLE_ORGANIZATION_POLICY) and account.other_organizations:
         return "single organization"
+    if account.breaks_auto_confirm:
+        return "automatic user confirmation"
     return None

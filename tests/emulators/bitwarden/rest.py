@@ -1,8 +1,4 @@
-"""Collections, policies and events of the public API.
-
-The subscription endpoints exist on the server too, but are left out here: nothing that provisions people
-needs them.
-"""
+"""Collections, policies, events and the subscription of the public API."""
 
 from __future__ import annotations
 
@@ -176,3 +172,24 @@ async def list_events(request: Request) -> Response:
 
 def _about(event: Event, item: str | None) -> bool:
     return item is None or item in (event.member_id, event.group_id)
+
+
+def _subscription_out(state: State) -> Response:
+    organization = state.organization
+    seats = {"seats": organization.seats, "maxAutoScale": organization.max_autoscale_seats}
+    return json_response({"passwordManager": seats, "secretsManager": None})
+
+
+async def get_subscription(request: Request) -> Response:
+    """GET /public/organization/subscription: reduced to the seats."""
+    return _subscription_out(state_of(request))
+
+
+async def update_subscription(request: Request) -> Response:
+    """PUT /public/organization/subscription: seats and their maximum."""
+    state = state_of(request)
+    asked = (await json_body(request)).value("passwordManager")
+    found = properties(asked)
+    state.organization.seats = found.number("seats")
+    state.organization.max_autoscale_seats = found.number("maxAutoScale")
+    return _subscription_out(state)

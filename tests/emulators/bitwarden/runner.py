@@ -90,6 +90,10 @@ class BitwardenEmulator:
         if self.core.crashes and error is None:
             raise EmulatorError("the emulator itself failed") from self.core.crashes[0]
 
+    def reset(self) -> None:
+        """As newly started, for a test that shares an emulator with others: only the URL and the CA stay."""
+        self.core.reset()
+
     @property
     def state(self) -> State:
         return self.core.state
