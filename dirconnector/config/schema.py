@@ -160,13 +160,14 @@ class StateSettings(Settings):
     ] = DEFAULT_STATE_URL
 
 
-def _directory_name(name: str) -> str:
+def directory_name(name: str) -> str:
+    """``name``, if it can be the name of a directory. Raises ValueError, in words for the administrator, if not."""
     if not re.fullmatch(r"\w[\w-]*", name):
         raise ValueError("the name of a directory is made of letters, digits, _ and -")
     return name
 
 
-DirectoryName = Annotated[str, AfterValidator(_directory_name)]
+DirectoryName = Annotated[str, AfterValidator(directory_name)]
 
 
 class FileSettings(Settings):

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from dirconnector.config.schema import directory_name
 from dirconnector.errors import ConfigError
 
 ANSWERS: Mapping[str, str] = MappingProxyType(
@@ -26,22 +27,22 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
 """Every answer that :func:`starter_config` understands, with what is written when it is not given.
 
 ``directory`` and ``organization`` are kinds. ``path`` is for ``file``; ``server``, ``url``, ``bind_dn``,
-``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``. ``group`` is the group (a name or a
-pattern) whose members are selected; empty means everyone.
+``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``. ``group`` is the group
+(a name or a pattern) whose members are selected; empty means everyone.
 """
 
 _DIRECTORY = {
     "file": """\
     kind: file
-    path: {path}                  # relative to the folder of this file
+    path: {path}  # relative to the folder of this file
 """,
     "ldap": """\
     kind: ldap
     url: {url}
-    server: {server}                      # auto | active-directory | openldap | 389ds | freeipa | jumpcloud
+    server: {server}  # auto | active-directory | openldap | 389ds | freeipa | jumpcloud
     bind_dn: {bind_dn}
-    password: {{env: {password_env}}}     # or {{file: PATH}}, {{keyring: SERVICE/NAME}}, {{command: [WORD, ...]}}
-    # tls: {{ca_file: corp-ca.pem}}       # when the server's certificate comes from your own CA
+    password: {{env: {password_env}}}  # or {{file: PATH}}, {{keyring: SERVICE/NAME}}, {{command: [WORD, ...]}}
+    # tls: {{ca_file: corp-ca.pem}}  # when the server's certificate comes from your own CA
     users: {{base: {base}}}
     groups: {{base: {base}}}
 """,
@@ -57,10 +58,10 @@ _ORGANIZATION = {
 _SELECTED = """\
 select:
   users:
-    include: [{{group: {group}}}]         # members, also through nested groups; must exist
-    # exclude: [{{email: "svc-*@*"}}]     # exclude wins
+    include: [{{group: {group}}}]  # members, also through nested groups; must exist
+    # exclude: [{{email: "svc-*@*"}}]  # exclude wins
   groups:
-    include: [{{name: {group}}}]          # groups that are made in the organization
+    include: [{{name: {group}}}]  # groups that are made in the organization
 """
 
 _EVERYONE = """\
@@ -113,6 +114,10 @@ def starter_config(answers: Mapping[str, str]) -> str:
     if unknown:
         raise ConfigError(f"unknown answers: {', '.join(sorted(unknown))}; known are {', '.join(ANSWERS)}")
     given = {**ANSWERS, **{name: answer for name, answer in answers.items() if answer}}
+    try:
+        directory_name(given["name"])
+    except ValueError as error:
+        raise ConfigError(f"name: {error}") from None
     quoted = {name: _quoted(name, answer) for name, answer in given.items()}
     sections = {
         "name": given["name"],
