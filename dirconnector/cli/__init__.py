@@ -1,0 +1,24 @@
+"""The command line. Sub-commands are imported when they are invoked: ``dirsync --help`` must not cost a second."""
+
+from __future__ import annotations
+
+import sys
+from typing import TextIO
+
+from dirconnector.cli.group import cli
+
+__all__ = ["cli", "main"]
+
+
+def main() -> None:
+    """Run the command line of this process and exit with its code."""
+    for stream in (sys.stdout, sys.stderr):
+        _never_fail_on_a_character(stream)
+    cli(prog_name="dirsync")
+
+
+def _never_fail_on_a_character(stream: TextIO) -> None:
+    """Write what the terminal's encoding does not have as an escape, instead of failing after the work is done."""
+    reconfigure = getattr(stream, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")

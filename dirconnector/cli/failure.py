@@ -1,0 +1,51 @@
+"""How errors are told: in words on stderr, and as a document on stdout when one was asked for."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+from dirconnector.errors import ConfigError, DirsyncError
+from dirconnector.output.clean import json_text
+from dirconnector.output.logs import redacted
+from dirconnector.output.stdout import write
+
+logger = logging.getLogger(__name__)
+
+
+def error_document(error: BaseException, exit_code: int) -> dict[str, Any]:
+    """What a program is told instead of the document that it asked for."""
+    document: dict[str, Any] = {"error": redacted(str(error) or type(error).__name__)}
+    if isinstance(error, ConfigError):
+        document["config_problems"] = [redacted(problem) for problem in error.problems]
+    return {**document, "exit_code": exit_code}
+
+
+def tell(error: DirsyncError) -> None:
+    """Say what went wrong; one line for each problem."""
+    for line in error.problems if isinstance(error, ConfigError) else [str(error)]:
+        logger.error("%s", line)
+
+
+def tell_bug(error: Exception) -> None:
+    """Say that this was not foreseen, with everything that a report needs."""
+    logger.error(
+        "unexpected %s: this is a mistake in dirsync. Please report it with the lines below, after removing what is "
+        "private. Nothing is lost: it is safe to run again",
+        type(error).__name__,
+        exc_info=error,
+    )
+
+
+def report_error(error: DirsyncError, *, as_json: bool) -> None:
+    """End a command that failed in a way we can name."""
+    tell(error)
+    if as_json:
+        write(json_text(error_document(error, error.exit_code)))
+
+
+def report_bug(error: Exception, *, as_json: bool) -> None:
+    """End a command that failed in a way nobody thought of."""
+    tell_bug(error)
+    if as_json:
+        write(json_text(error_document(error, 1)))
