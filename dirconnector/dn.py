@@ -9,6 +9,7 @@ directory wrote it.
 from __future__ import annotations
 
 import re
+import string
 import unicodedata
 from functools import lru_cache
 
@@ -56,6 +57,7 @@ _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 # the surrogates are bytes that are not UTF-8, see _unescape
 _TO_ESCAPE = re.compile(r'[\\,+";<>\x00\udc80-\udcff]|^#')
 _OPTIONAL_UID = re.compile(r"\s*#'[01]*'[Bb]\s*\Z")
+_ASCII_LOWER = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 
 
 class _NotADnError(ValueError):
@@ -67,7 +69,7 @@ def normalise(dn: str) -> str:
 
     Types and values ignore case, spaces around separators and doubled spaces; types given as OIDs or long
     names become short names; escapes and quotes are resolved; the parts of a multi-valued RDN are sorted;
-    ``#hex`` values are kept as they are. Text that is not a DN is folded as a whole and matches only itself.
+    ``#hex`` values are kept as they are. Text that is not a DN matches only itself, in any case of its ASCII letters.
     Never raises.
 
     >>> normalise(r"CN=Last\\, First + 2.5.4.5=7, OU=The  People,dc=Example")
@@ -80,7 +82,8 @@ def normalise(dn: str) -> str:
     try:
         return _normalise_any(dn)
     except _NotADnError:
-        return " ".join(dn.split()).casefold()
+        # ASCII only: folding more can turn what is not a DN into one, and into somebody else's
+        return dn.strip().translate(_ASCII_LOWER)
 
 
 def strip_uid(value: str) -> str:

@@ -33,6 +33,8 @@ def written(name: list[list[tuple[str, str]]], value: object, comma: str = ",", 
 
 @given(ANY | TRICKY)
 @example("\ud800=\ud800")
+@example("ﬀ=<")
+@example("cn=a\\\nb")
 def test_never_raises_and_is_stable(text: str) -> None:
     once = normalise(text)
     assert normalise(once) == once

@@ -24,6 +24,7 @@ SAME = [
     ("cn=ana,dc=x", "OID.2.5.4.3=ana,dc=x"),
     ("cn=Žoë Ångström,dc=x", "CN=ŽOË ÅNGSTRÖM,dc=x"),
     ("cn=Zoë,dc=x", "cn=Zoe\u0308,dc=x"),
+    ("cn=Ana,dc=x", "cn=\U0001d5a0na,dc=x"),
     ("cn=Zoë,dc=x", r"cn=Zo\C3\AB,dc=x"),
     (r"cn=\#1,dc=x", r"cn=\231,dc=x"),
     ("cn=#04024869,dc=x", "CN=#04024869,DC=X"),
