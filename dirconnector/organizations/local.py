@@ -4,6 +4,7 @@ tests and trying out.
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
@@ -57,6 +58,7 @@ class LocalOrganization:
             with translated(self.path):
                 new = not self.path.exists()
             yield self._check_new(subject) if new else Finding(ok=True, subject=subject, detail="the file is there")
+            yield from self._check_rights(subject, new=new)
             current = self._read()
         except OrganizationError as error:
             yield Finding(ok=False, subject=subject, detail=str(error), cure="do what the message says and check again")
@@ -71,6 +73,13 @@ class LocalOrganization:
             return Finding(ok=False, subject=subject, detail="the folder does not exist", cure=cure)
         source = f"from {self.seed}" if self.seed else "with nobody but its owner"
         return Finding(ok=True, subject=subject, detail=f"does not exist yet; the first run creates it {source}")
+
+    def _check_rights(self, subject: str, *, new: bool) -> Iterator[Finding]:
+        # SQLite writes its journal beside the file: the folder counts as much as the file
+        for path in (self.path.parent,) if new else (self.path, self.path.parent):
+            if path.exists() and not os.access(path, os.W_OK):
+                cure = f"give this account write access to {path}"
+                yield Finding(ok=False, subject=subject, detail=f"{path} cannot be written", cure=cure)
 
     def read(self, ledger: Ledger, *, verify: bool, progress: Progress) -> Current:
         """The organization as it is now, memberships included: here reading them costs nothing, the ledger is

@@ -156,6 +156,8 @@ def opened(path: Path, seed_path: Path | None, *, write: bool) -> Iterator[sqlit
 
 
 def _open(path: Path, seed_path: Path | None, *, write: bool) -> sqlite3.Connection:
+    if path.is_dir():
+        raise OrganizationRefused(f"{path}: is a folder; organization.path names the file itself")
     new = not path.exists() or path.stat().st_size == 0
     connection = _connect(path, write=write, new=new)
     try:
