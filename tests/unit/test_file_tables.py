@@ -149,12 +149,13 @@ def test_problems_are_kept_and_the_people_behind_them_are_not_gone(tmp_path: Pat
     assert dict(found.unsyncable) == {"u2": "has no e-mail address"}
 
 
-def test_members_that_are_not_there_become_a_problem(tmp_path: Path) -> None:
+def test_members_that_are_not_there_withhold_removals(tmp_path: Path) -> None:
     text = document()
     text["groups"][0]["members"] = ["u1", "u9"]
     found = read(tmp_path, json.dumps(text), "s.json")
     assert found.groups["g1"].members == {"u1"}
-    assert found.problems[0].why == "1 members are not in the file, like u9"
+    assert found.problems[0].why == "1 of its members are not in the file, like u9"
+    assert [(e.query, e.complete) for e in found.evidence] == [("users", True), ("groups", True), ("members", False)]
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Set
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -86,25 +87,18 @@ def read(source: Source, attributes: frozenset[str], progress: Progress) -> Snap
         Problem(directory=source.directory, entry=_from(p.entry, p.directory), why=p.why) for p in document.problems
     ]
     known = users.keys() | (document.unsyncable or {}).keys()
-    names = {g.key for g in document.groups}
-    groups = {}
+    names = {group.key for group in document.groups}
+    doubts = []
     for group in document.groups:
-        groups[group.key] = Group(
-            key=group.key,
-            name=group.name,
-            directory=source.directory,
-            entry=_from(group.entry or group.name, group.directory),
-            members=frozenset(group.members) & known,
-            subgroups=frozenset(group.subgroups) & names,
-        )
         lost = (set(group.members) - known) | (set(group.subgroups) - names)
         if lost:
-            why = f"{len(lost)} members are not in the file, like {min(lost)}"
-            problems.append(Problem(directory=source.directory, entry=groups[group.key].entry, why=why))
+            why = f"{len(lost)} of its members are not in the file, like {min(lost)}"
+            problems.append(Problem(directory=source.directory, entry=_from(group.name, group.directory), why=why))
+            doubts.append(f"{group.name}: {why}")
     return Snapshot(
         users=users,
-        groups=groups,
-        evidence=_evidence(source, document),
+        groups={group.key: _group(source, group, known, names) for group in document.groups},
+        evidence=_evidence(source, document, doubts),
         problems=tuple(problems),
         unsyncable=document.unsyncable or {},
         deleted=document.deleted,
@@ -142,11 +136,22 @@ def _user(source: Source, user: _User, attributes: frozenset[str]) -> User:
     )
 
 
+def _group(source: Source, group: _Group, users: Set[str], groups: Set[str]) -> Group:
+    return Group(
+        key=group.key,
+        name=group.name,
+        directory=source.directory,
+        entry=_from(group.entry or group.name, group.directory),
+        members=frozenset(group.members) & users,
+        subgroups=frozenset(group.subgroups) & groups,
+    )
+
+
 def _from(entry: str, directory: str) -> str:
     return f"{entry} (from {directory})" if directory else entry
 
 
-def _evidence(source: Source, document: _Document) -> tuple[Evidence, ...]:
+def _evidence(source: Source, document: _Document, lost: list[str]) -> tuple[Evidence, ...]:
     told = [
         Evidence(
             directory=source.directory,
@@ -164,6 +169,8 @@ def _evidence(source: Source, document: _Document) -> tuple[Evidence, ...]:
         doubts["unsyncable"] = (
             "the snapshot has problems, but not the keys (unsyncable) of those who are therefore left out"
         )
+    if lost:
+        doubts["members"] = lost[0] if len(lost) == 1 else f"{lost[0]} (and {len(lost) - 1} more groups)"
     numbers = {"users": len(document.users), "groups": len(document.groups)}
     return tuple(told) + tuple(
         Evidence(
