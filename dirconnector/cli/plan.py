@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import logging
 import shlex
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -14,12 +13,12 @@ import click
 from dirconnector.cli.job import configuration, recorded
 from dirconnector.cli.options import Shared, common, json_option, view_options, want_json
 from dirconnector.cli.run import show, view_of
+from dirconnector.cli.screen import screen
 from dirconnector.errors import ConfigError
 from dirconnector.output.clean import json_text
 from dirconnector.output.markdown import markdown
 from dirconnector.output.sections import View
 from dirconnector.output.stdout import write, write_file, write_json
-from dirconnector.output.text import Screen
 from dirconnector.output.words import headline
 from dirconnector.plan.document import report_document, saved_plan
 from dirconnector.plan.model import Plan
@@ -86,7 +85,7 @@ def _text(shared: Shared, report: Report, view: View, form: str, code: int) -> s
         return json_text(report_document(report, exit_code=code))
     if form == "markdown":
         return markdown(report, view)
-    return Screen(sys.stdout, color=not shared.no_color).render(report, view)
+    return screen(shared).render(report, view)
 
 
 @click.command()

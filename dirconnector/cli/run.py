@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import shlex
-import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -16,10 +15,10 @@ import click
 from dirconnector.cli.failure import error_document, tell, tell_bug
 from dirconnector.cli.job import configuration, recorded
 from dirconnector.cli.options import Shared, common, json_option, view_options
+from dirconnector.cli.screen import screen
 from dirconnector.errors import ConfigError, DirsyncError
 from dirconnector.output.sections import View
 from dirconnector.output.stdout import write, write_json
-from dirconnector.output.text import Screen
 from dirconnector.plan.document import report_document
 from dirconnector.plan.report import Report
 from dirconnector.sync import run as sync_run
@@ -179,4 +178,4 @@ def show(shared: Shared, report: Report, view: View, as_json: bool) -> None:
     if as_json:
         write_json(report_document(report))
     else:
-        write(Screen(sys.stdout, color=not shared.no_color).render(report, view))
+        write(screen(shared).render(report, view))

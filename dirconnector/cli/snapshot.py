@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 
 import click
@@ -10,11 +9,11 @@ import click
 from dirconnector.cli.job import configuration, readers_of, watched
 from dirconnector.cli.options import Shared, common, json_option, view_options
 from dirconnector.cli.run import view_of
+from dirconnector.cli.screen import screen
 from dirconnector.config import Config
 from dirconnector.model import Accepts, Snapshot
 from dirconnector.output.sections import Row, Section, View, cut, incomplete, unsyncable
 from dirconnector.output.stdout import write, write_json
-from dirconnector.output.text import Screen
 from dirconnector.output.words import count
 from dirconnector.plan.document import snapshot_document
 from dirconnector.plan.report import DONE, INCOMPLETE
@@ -42,7 +41,7 @@ def snapshot(shared: Shared, directory: str | None, as_json: bool, limit: int, e
     else:
         view = view_of(shared, limit, everything)
         first = f"{count(len(found.users), 'user')} and {count(len(found.groups), 'group')} are selected."
-        write(Screen(sys.stdout, color=not shared.no_color).render_sections(first, _sections(found, view)))
+        write(screen(shared).render_sections(first, _sections(found, view)))
     click.get_current_context().exit(DONE if found.complete else INCOMPLETE)
 
 

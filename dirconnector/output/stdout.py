@@ -47,7 +47,7 @@ def write_file(path: Path, text: str) -> None:
             return
         _replace(path, text)
     except OSError as error:
-        raise DirsyncError(f"{path}: cannot be written ({error.strerror}); name another file with -o") from None
+        raise DirsyncError(f"{path}: cannot be written ({error.strerror}); name another file") from None
 
 
 def _replace(path: Path, text: str) -> None:

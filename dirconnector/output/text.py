@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from dirconnector.model import Finding
 from dirconnector.output.clean import clean
 from dirconnector.output.sections import Row, Section, Tone, View, sections
 from dirconnector.output.words import forecast_words, headline
@@ -51,6 +52,23 @@ class Screen:
                 self._section(part)
         return _without_padding(captured.get())
 
+    def render_findings(self, findings: Iterable[Finding], last: str) -> str:
+        """The lines of ``dirsync check``, cures below what they cure, and a sentence."""
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold", max_width=max(12, self._console.width // 4))
+        table.add_column(overflow="fold")
+        for finding in findings:
+            mark = Text("ok", style="green") if finding.ok else Text("FAIL", style="bold red")
+            detail = Text(clean(finding.detail))
+            if finding.cure:
+                detail.append(f"\n-> {clean(finding.cure)}", style="bold")
+            table.add_row(mark, Text(clean(finding.subject)), detail)
+        with self._console.capture() as captured:
+            self._console.print(table)
+            self._line(last, "bold")
+        return _without_padding(captured.get())
+
     def _report(self, report: Report, view: View) -> None:
         self._line(headline(report), "bold" if report.exit_code == DONE else "bold yellow")
         for section in sections(report, view):
@@ -62,8 +80,9 @@ class Screen:
         self._line(f"{run}lan {report.plan.plan_id} for {report.plan.organization}", "dim")
 
     def _section(self, section: Section) -> None:
-        self._console.print()
-        self._line(section.title, _STYLES[section.tone])
+        if section.title:
+            self._console.print()
+            self._line(section.title, _STYLES[section.tone])
         if section.rows:
             self._console.print(Padding(self._table(section.rows), (0, 0, 0, 2)))
         if section.hidden:
