@@ -97,14 +97,31 @@ def strip_uid(value: str) -> str:
 
 def _normalise_plain(dn: str) -> str | None:
     """The fast path: ASCII without escapes, quotes and multi-valued RDNs. None when it is not for it."""
-    parts = []
-    for pair in dn.lower().split(","):
-        kind, equals, value = pair.partition("=")
-        kind = kind.strip()
-        if not equals or not kind.isalpha():
+    pair, comma, parent = dn.partition(",")
+    first = _normalise_plain_pair(pair)
+    if not comma or first is None:
+        return first
+    rest = _normalise_parent(parent)
+    return None if rest is None else f"{first},{rest}"
+
+
+def _normalise_plain_pair(pair: str) -> str | None:
+    kind, equals, value = pair.lower().partition("=")
+    kind = kind.strip()
+    if not equals or not kind.isalpha():
+        return None
+    return f"{_NAMES_OF_TYPES.get(kind, kind)}={' '.join(value.split())}"
+
+
+@lru_cache(maxsize=1024)  # the parents of an entry come again with every entry
+def _normalise_parent(dn: str) -> str | None:
+    pairs = []
+    for pair in dn.split(","):
+        normal = _normalise_plain_pair(pair)
+        if normal is None:
             return None
-        parts.append(f"{_NAMES_OF_TYPES.get(kind, kind)}={' '.join(value.split())}")
-    return ",".join(parts)
+        pairs.append(normal)
+    return ",".join(pairs)
 
 
 def _normalise_any(dn: str) -> str:
@@ -126,7 +143,7 @@ def _normalise_any(dn: str) -> str:
         position += 1
 
 
-@lru_cache(maxsize=1024)  # the parents of an entry come again with every entry
+@lru_cache(maxsize=1024)
 def _normalise_pair(pair: str) -> str:
     kind, equals, value = pair.partition("=")
     kind = kind.strip().lower().removeprefix("oid.")
