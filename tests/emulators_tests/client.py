@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from http.client import HTTPSConnection
@@ -85,7 +86,7 @@ class Api:
     def delete(self, path: str) -> Answer:
         return self.call("DELETE", path)
 
-    def imports(self, *members: dict[str, Any], groups: Any = (), **fields: Any) -> Answer:
+    def imports(self, *members: dict[str, Any], groups: Sequence[Any] = (), **fields: Any) -> Answer:
         """An import with these members; ``overwriteExisting`` is false unless given."""
         body = {"groups": list(groups), "members": list(members), "overwriteExisting": False} | fields
         return self.post(IMPORT, body)

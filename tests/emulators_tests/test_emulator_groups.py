@@ -19,7 +19,9 @@ def _collection(api: Api, **fields: str) -> Collection:
 
 
 def test_neither_name_nor_external_id_need_be_unique(api: Api) -> None:
-    """Neither name nor externalId uniqueness is checked: duplicates are created happily. Creating logs 1400."""
+    """Neither name nor externalId uniqueness is checked: duplicates are created happily. Creating logs
+    1400.
+    """
     for _ in range(2):
         assert api.post("/public/groups", {"name": "Staff", "externalId": "s"}).status == 200
     body = api.get("/public/groups")
@@ -56,8 +58,8 @@ def test_a_put_clears_the_external_id_and_keeps_collections(api: Api) -> None:
 
 
 def test_foreign_collections_are_dropped_by_post_and_refused_by_put(api: Api) -> None:
-    """POST silently drops collection ids not in the organization; PUT with one is a 404 with body, with a personal
-    default collection a 400.
+    """POST silently drops collection ids not in the organization; PUT with one is a 404 with body, with a
+    personal default collection a 400.
     """
     own = _collection(api, default_for=str(uuid4()))
     body = {"name": "Staff", "collections": [{"id": str(uuid4()), "readOnly": True}]}
@@ -69,8 +71,8 @@ def test_foreign_collections_are_dropped_by_post_and_refused_by_put(api: Api) ->
 
 
 def test_member_ids_are_replaced_without_an_event(api: Api) -> None:
-    """PUT member-ids: exact replacement, ids are member ids and not user ids, foreign ones are ignored; no audit event.
-    Trap 14: `{}` means remove all; repeated ids are a 500.
+    """PUT member-ids: exact replacement, ids are member ids and not user ids, foreign ones are ignored; no
+    audit event. Trap 14: `{}` means remove all; repeated ids are a 500.
     """
     state = api.emulator.state
     ana = state.enrol("ana@example.org")

@@ -18,8 +18,8 @@ def _ids(api: Api) -> dict[str, str]:
 
 
 def test_a_list_is_whole_and_a_member_shows_neither_groups_nor_secrets_manager(api: Api) -> None:
-    """Lists are {"object": "list", "data"}, without paging or continuationToken, and include owners and revoked
-    ones; a member has exactly these properties, nulls included (trap 33: no Secrets Manager flag).
+    """Lists are {"object": "list", "data"}, without paging or continuationToken, and include owners and
+    revoked ones; a member has exactly these properties, nulls included (trap 33: no Secrets Manager flag).
     """
     api.emulator.state.enrol("gone@example.org", status=Status.REVOKED)
     body = api.get("/public/members")
@@ -59,7 +59,9 @@ def test_creating_invites_and_sends_a_mail(api: Api) -> None:
 
 @pytest.mark.parametrize("status", list(Status))
 def test_an_email_that_is_present_in_any_status_blocks_creating(api: Api, status: Status) -> None:
-    """Email already present in any status, revoked included: 400 "This user has already been invited." (trap 18)."""
+    """Email already present in any status, revoked included: 400 "This user has already been invited."
+    (trap 18).
+    """
     api.emulator.state.enrol("Ana@example.org", status=status)
     answer = api.post("/public/members", {"email": "ana@example.org", "type": 2})
     assert (answer.status, answer.message) == (400, "This user has already been invited.")
@@ -93,9 +95,9 @@ def test_external_ids_need_not_be_unique(api: Api) -> None:
     ],
 )
 def test_what_is_invalid_names_the_property(api: Api, body: dict[str, object], key: str) -> None:
-    """Validation failure: 400, "The request's model state is invalid.", errors keyed by PascalCase path; what
-    cannot be read is keyed by JSON path. Omitting type is `$`; type null or 3 is under Type; the email format is
-    strict (trap 10); limits are 256 and 300; externalId must be a JSON string here.
+    """Validation failure: 400, "The request's model state is invalid.", errors keyed by PascalCase path;
+    what cannot be read is keyed by JSON path. Omitting type is `$`; type null or 3 is under Type; the email
+    format is strict (trap 10); limits are 256 and 300; externalId must be a JSON string here.
     """
     answer = api.post("/public/members", body)
     assert (answer.status, answer.message) == (400, "The request's model state is invalid.")
@@ -109,8 +111,8 @@ def test_property_names_match_in_any_case(api: Api) -> None:
 
 
 def test_a_failing_mail_or_an_unknown_group_leaves_nothing(api: Api) -> None:
-    """A mail failure deletes the new row, reverts seats and answers 400 "Failed to invite users"; so does an unknown
-    group or collection id.
+    """A mail failure deletes the new row, reverts seats and answers 400 "Failed to invite users"; so does
+    an unknown group or collection id.
     """
     api.emulator.state.organization.failing_mail = ["a@example.org"]
     bodies = [
@@ -125,8 +127,8 @@ def test_a_failing_mail_or_an_unknown_group_leaves_nothing(api: Api) -> None:
 
 
 def test_custom_permissions(api: Api) -> None:
-    """Type 4 without permissions: create gives all false, update keeps the stored ones; without the plan an update to
-    type 4 is a 400.
+    """Type 4 without permissions: create gives all false, update keeps the stored ones; without the plan an
+    update to type 4 is a 400.
     """
     created = api.post("/public/members", {"email": "a@example.org", "type": 4}).json
     assert set(created["permissions"].values()) == {False}
@@ -139,8 +141,8 @@ def test_custom_permissions(api: Api) -> None:
 
 
 def test_a_put_clears_external_id_and_collections_but_keeps_groups(api: Api) -> None:
-    """Trap 13: omitted externalId and collections are cleared, omitted groups are kept, [] removes all. The response
-    echoes the collections of the request, also null. Logged 1502, no system user.
+    """Trap 13: omitted externalId and collections are cleared, omitted groups are kept, [] removes all. The
+    response echoes the collections of the request, also null. Logged 1502, no system user.
     """
     state = api.emulator.state
     collection = Collection()
@@ -159,7 +161,9 @@ def test_a_put_clears_external_id_and_collections_but_keeps_groups(api: Api) -> 
 
 
 def test_a_put_with_unknown_ids_is_a_404_with_a_body(api: Api) -> None:
-    """Unknown or foreign collection or group id: 404 with "Resource not found."; unknown member: 404, empty body."""
+    """Unknown or foreign collection or group id: 404 with "Resource not found."; unknown member: 404, empty
+    body.
+    """
     member = api.emulator.state.enrol("ana@example.org")
     answer = api.put(f"/public/members/{member.id}", {"type": 2, "groups": [str(uuid4())]})
     assert (answer.status, answer.message) == (404, "Resource not found.")
@@ -185,8 +189,8 @@ def test_path_ids_and_content_types_are_checked(api: Api) -> None:
 
 
 def test_the_last_confirmed_owner_stays(api: Api) -> None:
-    """Trap 16: remove, revoke or demote of the last confirmed owner is 400; a pending or revoked owner does not count
-    as the other one; trap 15: with another confirmed owner all three work.
+    """Trap 16: remove, revoke or demote of the last confirmed owner is 400; a pending or revoked owner does
+    not count as the other one; trap 15: with another confirmed owner all three work.
     """
     state = api.emulator.state
     owner = next(iter(state.members.values()))
@@ -201,8 +205,8 @@ def test_the_last_confirmed_owner_stays(api: Api) -> None:
 
 
 def test_a_demotion_looks_at_other_confirmed_owners_only(api: Api) -> None:
-    """A new type that is not Owner while no other confirmed owner exists is a 400, whoever the member is; a confirmed
-    provider user counts as an owner.
+    """A new type that is not Owner while no other confirmed owner exists is a 400, whoever the member is; a
+    confirmed provider user counts as an owner.
     """
     state = api.emulator.state
     owner = next(iter(state.members.values()))
@@ -214,8 +218,8 @@ def test_a_demotion_looks_at_other_confirmed_owners_only(api: Api) -> None:
 
 
 def test_group_ids_are_replaced_and_foreign_ones_ignored(api: Api) -> None:
-    """PUT group-ids replaces the whole set; ids not in the organization are ignored; logged 1504. Trap 14: `{}` or null
-    wipes on SQL Server and is an error elsewhere; repeated ids are a 500.
+    """PUT group-ids replaces the whole set; ids not in the organization are ignored; logged 1504. Trap 14:
+    `{}` or null wipes on SQL Server and is an error elsewhere; repeated ids are a 500.
     """
     state = api.emulator.state
     member = state.enrol("ana@example.org")
@@ -232,8 +236,8 @@ def test_group_ids_are_replaced_and_foreign_ones_ignored(api: Api) -> None:
 
 
 def test_a_removal_ends_the_membership_and_not_the_account(api: Api) -> None:
-    """DELETE removes the membership, not the account; trap 17: claimed accounts are not protected; logged 1503, no
-    system user.
+    """DELETE removes the membership, not the account; trap 17: claimed accounts are not protected; logged
+    1503, no system user.
     """
     state = api.emulator.state
     claimed = Account(email="ana@example.org", claimed=True)
@@ -261,8 +265,8 @@ def test_a_reinvite_is_for_invited_members_only(api: Api) -> None:
 
 @pytest.mark.parametrize("before", [s for s in Status if s is not Status.REVOKED])
 def test_a_revoke_keeps_links_and_a_restore_returns_to_the_status_before(api: Api, before: Status) -> None:
-    """Revoke works from any status, links survive, and restore returns to the status before without a mail; logged 1511
-    and 1512 with system user 3; "Already revoked." and "Already active.".
+    """Revoke works from any status, links survive, and restore returns to the status before without a mail;
+    logged 1511 and 1512 with system user 3; "Already revoked." and "Already active.".
     """
     state = api.emulator.state
     member = state.enrol("ana@example.org", status=before)
@@ -287,8 +291,8 @@ def test_a_revoke_keeps_links_and_a_restore_returns_to_the_status_before(api: Ap
     ],
 )
 def test_policies_block_a_restore(api: Api, policy: int, account: Account) -> None:
-    """Members once accepted or confirmed must satisfy the two-step-login and single-organization policies, otherwise
-    400 with a message that names the email; invited rows skip these checks (trap 19).
+    """Members once accepted or confirmed must satisfy the two-step-login and single-organization policies,
+    otherwise 400 with a message that names the email; invited rows skip these checks (trap 19).
     """
     state = api.emulator.state
     state.set_policy(policy, enabled=True)
@@ -301,8 +305,8 @@ def test_policies_block_a_restore(api: Api, policy: int, account: Account) -> No
 
 
 def test_a_full_self_hosted_organization_refuses(api: Api) -> None:
-    """Self-hosted never autoscales: "Cannot auto scale self-host." for an invite, "Cannot autoscale on self-hosted
-    instance." for a restore. Revoked members take no seat, invited ones do.
+    """Self-hosted never autoscales: "Cannot auto scale self-host." for an invite, "Cannot autoscale on
+    self-hosted instance." for a restore. Revoked members take no seat, invited ones do.
     """
     state = api.emulator.state
     gone = state.enrol("gone@example.org", status=Status.REVOKED, status_before=Status.CONFIRMED)
@@ -315,8 +319,8 @@ def test_a_full_self_hosted_organization_refuses(api: Api) -> None:
 
 
 def test_the_cloud_adds_seats_up_to_the_maximum(cloud: Api) -> None:
-    """A cloud organization autoscales; past the configured maximum "Seat limit has been reached.", without payment
-    "No payment method found.". A failed invite reverts the seats.
+    """A cloud organization autoscales; past the configured maximum "Seat limit has been reached.", without
+    payment "No payment method found.". A failed invite reverts the seats.
     """
     organization = cloud.emulator.state.organization
     organization.seats, organization.max_autoscale_seats = 1, 2
@@ -333,7 +337,9 @@ def test_the_cloud_adds_seats_up_to_the_maximum(cloud: Api) -> None:
 
 
 def test_secrets_manager_access_is_the_servers_choice(api: Api) -> None:
-    """Trap 33: it cannot be sent or read; it is set on create only with the standalone offer and then stays."""
+    """Trap 33: it cannot be sent or read; it is set on create only with the standalone offer and then
+    stays.
+    """
     api.emulator.state.organization.standalone_secrets_manager = True
     body = {"email": "a@example.org", "type": 2, "accessSecretsManager": False}
     id_ = api.post("/public/members", body).json["id"]

@@ -42,8 +42,8 @@ def test_credentials_may_come_as_http_basic(api: Api) -> None:
     ],
 )
 def test_failures_are_400_and_never_401(api: Api, changes: dict[str, str], error: str) -> None:
-    """Trap 22: malformed or empty uuid, unknown organization and wrong secret are 400 invalid_client; wrong scope
-    is invalid_scope; wrong grant is unsupported_grant_type or unauthorized_client.
+    """Trap 22: malformed or empty uuid, unknown organization and wrong secret are 400 invalid_client; wrong
+    scope is invalid_scope; wrong grant is unsupported_grant_type or unauthorized_client.
     """
     answer = api.token(**changes)
     assert (answer.status, answer.json) == (400, {"error": error})
@@ -57,7 +57,9 @@ def test_a_disabled_organization_or_a_plan_without_api_is_an_invalid_client(api:
 
 
 def test_an_issued_token_outlives_a_rotated_key(api: Api) -> None:
-    """The token is self-contained: the public controllers do not re-check key rotation or organization state."""
+    """The token is self-contained: the public controllers do not re-check key rotation or organization
+    state.
+    """
     token = api.token().json["access_token"]
     api.emulator.state.organization.client_secret = "rotated"
     api.emulator.state.organization.enabled = False

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
+
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
 from tests.emulators.bitwarden.answers import json_response
 from tests.emulators.bitwarden.core import core_of
-from tests.emulators.bitwarden.dump import changed_state, state_out
-from tests.emulators.bitwarden.reading import parse
+from tests.emulators.bitwarden.dump import changed_state, mails_in, state_out
 
 
 def _wrong(error: Exception) -> Response:
@@ -32,14 +33,14 @@ async def state(request: Request) -> Response:
     core = core_of(request)
     if request.method == "POST":
         try:
-            posted = parse(await request.body())
+            posted = json.loads(await request.body())
             if not isinstance(posted, dict):
                 raise ValueError("send an object of sections")
+            mails = mails_in(posted["mails"]) if "mails" in posted else list(core.mails)
             core.state = changed_state(core.state, posted)
+            core.mails[:] = mails
         except (ValueError, KeyError, TypeError) as error:
             return _wrong(error)
-        if "mails" in posted:
-            core.mails.clear()
     return json_response(state_out(core.state, core.mails))
 
 
@@ -50,7 +51,7 @@ async def faults(request: Request) -> Response:
     core = core_of(request)
     if request.method == "POST":
         try:
-            posted = parse(await request.body())
+            posted = json.loads(await request.body())
             core.faults.replace([posted] if isinstance(posted, dict) else posted)
         except (ValueError, TypeError, AttributeError) as error:
             return _wrong(error)

@@ -126,3 +126,8 @@ def changed_state(state: State, posted: Mapping[str, Any]) -> State:
         new.set_policy(data["type"], enabled=data["enabled"], data=data.get("data"))
     new.events.extend(_made(Event, data) for data in document["events"])
     return new
+
+
+def mails_in(posted: Sequence[Mapping[str, Any]]) -> list[Mail]:
+    """The mails of a document. Raises ValueError for what is none."""
+    return [_made(Mail, data) for data in posted]

@@ -115,6 +115,13 @@ class Member:
     reset_password_enrolled: bool = False
     sso_external_id: str | None = None
 
+    def __post_init__(self) -> None:
+        # so that whoever seeds a member may write plain numbers
+        object.__setattr__(self, "status", Status(self.status))
+        object.__setattr__(self, "type", Type(self.type))
+        if self.status_before is not None:
+            object.__setattr__(self, "status_before", Status(self.status_before))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:

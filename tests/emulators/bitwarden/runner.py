@@ -69,7 +69,8 @@ class BitwardenEmulator:
         with ExitStack() as exits:
             folder = Path(exits.enter_context(TemporaryDirectory(prefix="bitwarden-emulator-")))
             cert, key, self.ca_file = _certificate(options, folder)
-            listener = exits.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            # asyncio switches Nagle's algorithm off only where the protocol is named
+            listener = exits.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP))
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", options.port))
             self.url = f"https://127.0.0.1:{listener.getsockname()[1]}"
