@@ -59,12 +59,12 @@ def _version_1(connection: Connection) -> None:
         "runs", tables, _number(), _text("organization"), _text("command"),
         Column("dry_run", Boolean, nullable=False), _time("started"), _time("finished"),
         Column("exit_code", Integer), _text("plan_id"), Column("report", LargeBinary),
-        Index("runs_of_organization", "organization", "number"), sqlite_autoincrement=True,
+        Index("runs_of_organization", "organization", "number"),
     )  # fmt: skip
     Table(
         "calls", tables, _number(), _count("run"), _text("endpoint"), _text("target"), _count("changes"),
         _text("digest"), _time("started"), _time("finished"), _text("result"),
-        Index("calls_of_run", "run"), sqlite_autoincrement=True,
+        Index("calls_of_run", "run"),
     )  # fmt: skip
     Table(
         "good", tables, _text("organization", key=True), _text("directory", key=True), _count("run"),

@@ -30,7 +30,6 @@ runs = Table(
     Column("plan_id", Text, nullable=False),
     Column("report", LargeBinary),
     Index("runs_of_organization", "organization", "number"),
-    sqlite_autoincrement=True,
 )
 
 calls = Table(
@@ -46,7 +45,6 @@ calls = Table(
     Column("finished", String(32), nullable=False),
     Column("result", Text, nullable=False),
     Index("calls_of_run", "run"),
-    sqlite_autoincrement=True,
 )
 
 good = Table(

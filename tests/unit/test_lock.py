@@ -194,8 +194,15 @@ def test_xdg_state_home_is_honoured_when_absolute(home: Path, monkeypatch: pytes
     assert default_folder() == home / ".local/state/dirsync/locks"
 
 
-@pytest.mark.usefixtures("unprivileged")
-def test_a_home_that_cannot_be_written_falls_back_to_the_temporary_folder(home: Path) -> None:
+@pytest.mark.parametrize("already_there", [False, True])
+def test_a_home_that_cannot_be_written_falls_back_to_the_temporary_folder(
+    home: Path, already_there: bool, request: pytest.FixtureRequest
+) -> None:
+    if already_there:
+        locks = home / ".local/state/dirsync/locks"
+        locks.mkdir(parents=True)
+        locks.chmod(0o555)
+    request.getfixturevalue("unprivileged")
     folder = default_folder()
     assert folder == home.parent / "tmp" / f"dirsync-{os.getuid()}" / "locks"
     assert (mode(folder), mode(folder.parent)) == (0o700, 0o700)
@@ -211,7 +218,8 @@ def test_a_trap_in_the_temporary_folder_is_refused(home: Path, trap: str) -> Non
         mine.mkdir()
         mine.chmod(0o777)
     else:
-        mine.symlink_to(home.parent / "tmp")
+        (home.parent / "tmp" / "private").mkdir(mode=0o700)
+        mine.symlink_to(home.parent / "tmp" / "private")
     with pytest.raises(StateError, match=r"not a folder that only this user can write.*Set XDG_STATE_HOME"):
         default_folder()
 

@@ -306,7 +306,15 @@ def test_a_file_of_another_kind_is_not_called_safe_to_delete_without_a_doubt(fil
     assert file.read_text().startswith("directories")
 
 
-@pytest.mark.parametrize("table", ["meta (name TEXT, value TEXT)", "meta (something TEXT)", "members (id TEXT)"])
+@pytest.mark.parametrize(
+    "table",
+    [
+        "meta AS SELECT 'schema_version' AS name, '1' AS value",
+        "meta AS SELECT 'application' AS name, 'dirsync-state' AS value",
+        "meta (something TEXT)",
+        "members (id TEXT)",
+    ],
+)
 def test_the_database_of_something_else_is_left_alone(file: Path, table: str) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
         connection.execute(f"CREATE TABLE {table}")
@@ -456,7 +464,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, event
 from dirconnector.model import Snapshot, User
 from dirconnector.state import State
-people = {f"b{n}": User(key=f"b{n}", email=f"b{n}@example.org") for n in range(200_000)}
+people = {f"b{n}": User(key=f"b{n}", email=f"b{n}@example.org") for n in range(20_000)}
 state = State.open(sys.argv[1])
 @event.listens_for(Engine, "commit")
 def hang(connection):
