@@ -7,6 +7,7 @@ from typing import Any
 
 import yaml
 
+from dirconnector.readers.ldap import LdapReader
 from tests.servers.server import DirectoryServer
 
 
@@ -28,6 +29,16 @@ def ldap_settings(server: DirectoryServer, folder: Path, **more: Any) -> dict[st
         **more,
     }
     return {key: value for key, value in settings.items() if value is not None}
+
+
+def ldap_reader(
+    server: DirectoryServer, folder: Path, *, attributes: frozenset[str] = frozenset(), **more: Any
+) -> LdapReader:
+    """A reader, named ``hq``, of a running server; ``more`` as in :func:`ldap_settings`."""
+    settings = LdapReader.settings_class.model_validate(
+        ldap_settings(server, folder, **more), context={"folder": folder}
+    )
+    return LdapReader("hq", settings, attributes)
 
 
 def write_config(

@@ -23,7 +23,8 @@ class Proxy:
     keeps the
     connection open. ``cut_at_page`` resets instead of passing on the answer to the k-th request that the
     client sends
-    after ``page_marker`` was seen in it (the OID of the paged results control by default: the k-th page).
+    with ``page_marker`` in it on one connection (the OID of the paged results control by default: the k-th page).
+    With ``faulty`` only so many connections are broken, the first ones: the client's next try succeeds.
     The counters are of all connections: ``connections``, ``from_server`` and ``from_client`` in bytes,
     ``requests``
     with the marker.
@@ -34,6 +35,7 @@ class Proxy:
     stall_after: int | None = None
     cut_at_page: int | None = None
     orderly: bool = False
+    faulty: int | None = None
     page_marker: bytes = b"1.2.840.113556.1.4.319"
     connections: int = 0
     from_server: int = 0
@@ -59,7 +61,7 @@ class Proxy:
         for thread in list(self._threads):
             thread.join()
 
-    def _run(self, target: Callable[..., None], *args: socket.socket) -> None:
+    def _run(self, target: Callable[..., None], *args: object) -> None:
         thread = threading.Thread(target=target, args=args, daemon=True)
         self._threads.append(thread)
         thread.start()
@@ -73,30 +75,33 @@ class Proxy:
             server = socket.create_connection(("127.0.0.1", self.to))
             self.connections += 1
             self._sockets += [client, server]
-            self._run(self._from_client, client, server)
-            self._run(self._from_server, client, server)
+            breaks = self.faulty is None or self.connections <= self.faulty
+            self._run(self._from_client, client, server, breaks)
+            self._run(self._from_server, client, server, breaks)
 
-    def _from_client(self, client: socket.socket, server: socket.socket) -> None:
+    def _from_client(self, client: socket.socket, server: socket.socket, breaks: bool) -> None:
+        requests = 0
         with contextlib.suppress(OSError):
             while data := client.recv(CHUNK):
                 self.from_client += len(data)
                 self.requests += data.count(self.page_marker)
-                if self.cut_at_page and self.requests >= self.cut_at_page:
+                requests += data.count(self.page_marker)
+                if breaks and self.cut_at_page and requests >= self.cut_at_page:
                     self._cut(client)
                     break
                 server.sendall(data)
         self._end(server)
 
-    def _from_server(self, client: socket.socket, server: socket.socket) -> None:
+    def _from_server(self, client: socket.socket, server: socket.socket, breaks: bool) -> None:
         passed = 0
-        limit = self.cut_after if self.cut_after is not None else self.stall_after
+        limit = (self.cut_after if self.cut_after is not None else self.stall_after) if breaks else None
         with contextlib.suppress(OSError):
             while data := server.recv(CHUNK):
                 self.from_server += len(data)
                 allowed = data if limit is None else data[: max(0, limit - passed)]
                 passed += len(allowed)
                 client.sendall(allowed)
-                if self.cut_after is not None and passed >= self.cut_after:
+                if breaks and self.cut_after is not None and passed >= self.cut_after:
                     self._cut(client)
                     break
         self._end(client)

@@ -22,7 +22,21 @@ PORTS = (389, 636, 3268)
 
 DISABLED = 0x2
 NORMAL_ACCOUNT = 0x200
-SHOW_DELETED = "1.2.840.113556.1.4.417"
+
+# for the distribution's own Python, which has Samba's modules
+BULK_ADD = """
+import sys
+from samba.auth import system_session
+from samba.param import LoadParm
+from samba.samdb import SamDB
+
+lp = LoadParm()
+lp.load(sys.argv[1])
+database = SamDB(url=sys.argv[2], session_info=system_session(), lp=lp)
+database.transaction_start()
+database.add_ldif(sys.stdin.read())
+database.transaction_commit()
+"""
 
 
 class SambaAD(DirectoryServer):
@@ -122,9 +136,20 @@ class SambaAD(DirectoryServer):
         self.add(ldif_text.entry(dn, objectClass="organizationalUnit", ou=name))
         return dn
 
-    def allow(self, dn: str, sddl: str) -> None:
-        """Put an access control entry, such as ``(A;;RPLCLORC;;;AU)``, in front of those of an object."""
-        self._samba_tool("dsacl", "set", f"--objectdn={dn}", f"--sddl={sddl}")
+    def guid(self, dn: str) -> str:
+        """The objectGUID of a user or a group as Samba's own tool spells it."""
+        kind = "group" if self.search("(objectClass=group)", ["1.1"], base=dn) else "user"
+        shown = self._samba_tool(kind, "show", self.value(f"(distinguishedName={dn})", "sAMAccountName"))
+        return next(line.partition(": ")[2] for line in shown.splitlines() if line.startswith("objectGUID:"))
+
+    def bulk_add(self, ldif: str) -> None:
+        """Add many entries in one transaction with the server stopped: ten times as fast as :meth:`add`."""
+        running = self.running
+        self.stop()
+        database, configuration = self.folder / "private" / "sam.ldb", self.folder / "etc" / "smb.conf"
+        run(["/usr/bin/python3", "-c", BULK_ADD, configuration, database], stdin=ldif)
+        if running:
+            self.start()
 
     def _samba_tool(self, *words: str) -> str:
         return run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -30,7 +31,7 @@ STARTS = 3
 class Slapd(DirectoryServer):
     """An OpenLDAP server with the given tree.
 
-    :param ldif: the entries, without the suffix entry and without the reader's account: both are made here.
+    :param ldif: the entries. The suffix entry is made when it is not among them, and so is the reader's account.
     :param base: the suffix, such as ``o=ORGID,dc=jumpcloud,dc=com``.
     :param reader: the DN of the account that readers bind as (``bind_dn``); it has no rights but reading.
     :param overlays: ``memberof``, ``ppolicy``, ``syncprov`` ...: loaded, and laid over the database.
@@ -100,7 +101,10 @@ class Slapd(DirectoryServer):
         # a reader of another kind (uid=...) is a person of the caller's own tree, with its own userPassword
         accounts = account if self.bind_dn.lower().startswith("cn=") else ""
         data = self.folder / "data.ldif"
-        data.write_text(ldif_text.root(self.base) + accounts + ldif, encoding="utf-8")
+        has_root = re.search(rf"^dn: {re.escape(self.base)}$", ldif, re.MULTILINE | re.IGNORECASE)
+        top, rest = (ldif, "") if has_root else (ldif_text.root(self.base), ldif)
+        # an entry comes after the one above it
+        data.write_text(f"{top.rstrip()}\n\n{accounts}{rest}", encoding="utf-8")
         run([program("slapadd"), "-q", "-f", self.conf, "-l", data])
         data.unlink()
 
