@@ -236,9 +236,9 @@ def test_check_says_what_is_in_the_file(tmp_path: Path) -> None:
     (tmp_path / "p.csv").write_text("key,email,groups\n1,a@x.org,Ops\n2,,Ops", encoding="utf-8")
     found = list(reader(tmp_path, "p.csv").check())
     assert found[0].ok
-    assert "csv, 2 users and 1 groups, written 0.0 hours ago" in found[0].detail
+    assert "csv, users: 2, groups: 1, written 0.0 hours ago" in found[0].detail
     assert [(f.ok, bool(f.cure)) for f in found if "not complete" in f.detail] == [(False, True)] * 2
-    assert any("1 people have no e-mail" in f.detail for f in found)
+    assert any("without an e-mail address: 1" in f.detail for f in found)
 
 
 def test_check_of_a_damaged_file_names_the_place(tmp_path: Path) -> None:

@@ -33,16 +33,16 @@ class FileReader:
         except (DirectoryError, OSError) as error:
             yield Finding(
                 ok=False,
-                subject=str(self._source.path),
+                subject=_subject(self._source),
                 detail=str(error),
                 cure="mend or export the file again; the message names the place",
             )
             return
         detail = (
-            f"{self._settings.format_of_file}, {len(snapshot.users)} users and {len(snapshot.groups)} groups, "
+            f"{self._settings.format_of_file}, users: {len(snapshot.users)}, groups: {len(snapshot.groups)}, "
             f"written {hours:.1f} hours ago"
         )
-        yield Finding(ok=True, subject=str(self._source.path), detail=detail)
+        yield Finding(ok=True, subject=_subject(self._source), detail=detail)
         yield from _findings(self._source, snapshot)
 
     def read(self, progress: Progress) -> Snapshot:
@@ -63,12 +63,16 @@ class FileReader:
         return Source(directory=name, path=path, max_age_hours=self._settings.max_age_hours)
 
 
+def _subject(source: Source) -> str:
+    return f"{source.directory}: {source.path.name}"
+
+
 def _findings(source: Source, snapshot: Snapshot) -> Iterator[Finding]:
     for evidence in snapshot.evidence:
         if not evidence.complete:
             yield Finding(
                 ok=False,
-                subject=f"{source.path}: {evidence.query}",
+                subject=f"{_subject(source)}: {evidence.query}",
                 detail=f"not complete: {evidence.why}",
                 cure="until this is mended, people are added but nobody is taken out",
             )
@@ -76,16 +80,18 @@ def _findings(source: Source, snapshot: Snapshot) -> Iterator[Finding]:
     if by_dn:
         yield Finding(
             ok=True,
-            subject=f"{source.path}: keys",
-            detail=f"{by_dn} people are known by their DN, which changes when they are renamed or moved; "
+            subject=f"{_subject(source)}: keys",
+            detail=f"people known by their DN, which changes when they are renamed or moved: {by_dn}; "
             "export the operational attributes too (ldapsearch: '*' +) to know them by entryUUID",
         )
     without = sum(not user.email for user in snapshot.users.values())
     if without:
-        yield Finding(ok=True, subject=f"{source.path}: e-mail", detail=f"{without} people have no e-mail address")
+        yield Finding(
+            ok=True, subject=f"{_subject(source)}: e-mail", detail=f"people without an e-mail address: {without}"
+        )
     if snapshot.problems:
         yield Finding(
             ok=True,
-            subject=f"{source.path}: problems",
+            subject=f"{_subject(source)}: problems",
             detail=f"{len(snapshot.problems)}, the first: {snapshot.problems[0].entry}: {snapshot.problems[0].why}",
         )
