@@ -343,6 +343,13 @@ class OrganizationContract:
         assert (subject.group("Arm").key, subject.group("Arm").collections) == ("g-arm", 1)
         assert writes(subject.journal.endpoints) == {"PUT /public/groups/{id}": 1}
 
+    def test_a_group_without_that_key_is_not_made_a_second_time(self, subject: Subject) -> None:
+        """An import finds groups by key alone."""
+        joins = subject.membership(Action.ADD_MEMBERSHIP, "fay@example.org", "Engineering")
+        assert applied(subject.apply(joins._replace(group_key="g-other")), 1)
+        assert "fay@example.org" in subject.emails_in("Engineering")
+        assert subject.group("Engineering").key == "g-eng"
+
     def test_a_group_whose_adoption_fails_is_left_alone(self, subject: Subject) -> None:
         adopt = subject.groups(Action.ADOPT_GROUP, "Hand", "g-eng")
         outcome = subject.apply(adopt, subject.membership(Action.ADD_MEMBERSHIP, "ana@example.org", adopt))
@@ -499,6 +506,20 @@ class OrganizationContract:
         assert (outcome.applied, outcome.failed) == (1, 1)
         assert "k-ana" in outcome.failures[0].why
         assert subject.journal.endpoints[IMPORT] == 0
+
+    def test_removing_one_of_the_two_makes_imports_possible_again(self, serve: Serve) -> None:
+        twin = {"email": "twin@example.org", "externalId": "k-ana"}
+        subject = Subject(serve({**SEED, "members": [*SEED["members"], twin]}))
+        changes = [invite("k-gil", "gil@example.org"), subject.person(Action.REMOVE, "twin@example.org")]
+        assert applied(subject.apply(*changes), 2)
+        assert (subject.member("ana@example.org").key, subject.member("gil@example.org").key) == ("k-ana", "k-gil")
+
+    @pytest.mark.parametrize("email", ["cleo@example.org", "dora@example.org"])
+    def test_adopting_under_a_key_somebody_else_has_is_refused_here(self, subject: Subject, email: str) -> None:
+        outcome = subject.apply(subject.person(Action.ADOPT, email, "k-ben"), invite("k-gil", "gil@example.org"))
+        assert (outcome.applied, outcome.failed) == (1, 1)
+        assert "ben@example.org" in outcome.failures[0].why
+        assert subject.member(email).key == ""
 
     def test_missing_seats_do_not_stop_groups(self, serve: Serve) -> None:
         subject = Subject(serve({**SEED, "seats": 7}))

@@ -126,10 +126,10 @@ def test_one_call_without_an_answer_does_not_stop_the_others(
 ) -> None:
     current = read(organization)
     silence = OrganizationUnreachable("no answer")
-    changes = [revoke(current, key) for key in ("k-ana", "k-ben", "k-eve")]
+    changes = [*(revoke(current, key) for key in ("k-ana", "k-ben", "k-eve")), invite("zoe")]
     outcome, journal = run(Faulty(real, {"revoke": [silence, None, silence]}), current, *changes)
-    assert (outcome.applied, outcome.failed) == (1, 2)
-    assert [result for _, _, result in journal.records] == ["no answer", "ok", "no answer"]
+    assert (outcome.applied, outcome.failed) == (2, 2)
+    assert [result for _, _, result in journal.records] == ["no answer", "ok", "no answer", "ok"]
 
 
 def test_two_calls_without_an_answer_end_the_run(organization: LocalOrganization, real: LocalEndpoints) -> None:

@@ -98,6 +98,11 @@ def test_people_in_parts(people: int, parts: list[int]) -> None:
     assert [change for call in calls for change in call.changes] == changes
 
 
+def test_adoptions_come_before_invitations_that_may_lack_seats() -> None:
+    calls = plan_calls([invite("1"), invite("2"), on(Action.ADOPT, HAND, "k-h")], current([HAND]), import_limit=2)
+    assert [[c.action for c in call.changes] for call in calls] == [[Action.ADOPT, Action.INVITE], [Action.INVITE]]
+
+
 def test_the_members_of_one_group_are_never_split() -> None:
     groups = [create(str(i)) for i in range(4)]
     joins = [in_group(ADD, ANA, which) for _ in range(5) for which in groups]
@@ -154,7 +159,10 @@ def test_a_group_that_has_an_adopted_person_waits_for_the_adoption() -> None:
     now = current([ANA, BEN, HAND], [mixed, plain])
     adopt = on(Action.ADOPT, HAND, "k-hand")
     apart = plan_calls([adopt, in_group(ADD, BEN, mixed)], now)
-    assert [[c.action for c in call.changes] for call in apart] == [[Action.ADOPT], [ADD]]
+    assert [(call.endpoint, [c.action for c in call.changes]) for call in apart] == [
+        (IMPORT, [Action.ADOPT]),
+        (IMPORT, [ADD]),
+    ]
     together = plan_calls([adopt, in_group(ADD, BEN, plain)], now)
     assert [[c.action for c in call.changes] for call in together] == [[Action.ADOPT, ADD]]
 
