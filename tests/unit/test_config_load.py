@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Annotated, Self
 
 import pytest
+import yaml
 from pydantic import AfterValidator, model_validator
 
 from dirconnector import organizations, readers
-from dirconnector.config import Config, load
+from dirconnector.config import Config, document, load
 from dirconnector.errors import ConfigError
 from dirconnector.model import MemberType
 from dirconnector.plan.policy import GroupsGone, Limit, Offboard, OnExceed
@@ -39,7 +40,7 @@ class Paper(Settings):
     password: Secret | None = None
     tls: Tls = Tls()
     email: str | list[str] = "mail"
-    url: Annotated[str, AfterValidator(_refused)] | None = None
+    url: Annotated[str, AfterValidator(_refused)] | list[str] | None = None
 
 
 class Box(Settings):
@@ -93,6 +94,19 @@ def test_a_mistake_is_named_with_its_line_and_nothing_else_is(path: Path) -> Non
     assert list(caught.value.problems) == [f"{path}:{line}" for line in expected]
     assert "hunter2" not in str(caught.value)
     assert "20020202" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", MISTAKES, ids=lambda path: path.stem)
+def test_without_libyaml_the_lines_are_the_same(monkeypatch: pytest.MonkeyPatch, path: Path) -> None:
+    with pytest.raises(ConfigError) as fast:
+        load(path)
+    monkeypatch.setattr(document, "_LOADER", yaml.SafeLoader)
+    with pytest.raises(ConfigError) as slow:
+        load(path)
+    # the two say syntax errors in other words, but place, advice and silence about the content are the same
+    lines = [[problem.split(": ")[0] for problem in caught.value.problems] for caught in (fast, slow)]
+    assert lines[0] == lines[1]
+    assert "hunter2" not in str(slow.value)
 
 
 def test_every_mistake_file_was_found() -> None:

@@ -73,6 +73,21 @@ def test_a_command_is_run_word_by_word_without_a_shell() -> None:
     assert secret.reveal() == "$HOME; echo `x`"
 
 
+@pytest.fixture
+def _typed_ahead() -> Iterator[None]:
+    """Something waits on the standard input of this process."""
+    reader, writer = os.pipe()
+    before = os.dup(0)
+    os.write(writer, b"yes")
+    os.close(writer)
+    os.dup2(reader, 0)
+    yield
+    os.dup2(before, 0)
+    os.close(before)
+    os.close(reader)
+
+
+@pytest.mark.usefixtures("_typed_ahead")
 def test_a_command_is_not_asked_anything() -> None:
     assert _secret(_python("import sys; print(len(sys.stdin.read()))")).reveal() == "0"
 
