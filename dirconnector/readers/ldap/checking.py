@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from dirconnector.errors import DirectoryError
+from dirconnector.errors import ConfigError, DirectoryError
 from dirconnector.model import Finding
 from dirconnector.readers.ldap.ber import Entry
 from dirconnector.readers.ldap.connect import Session
 from dirconnector.readers.ldap.evidence import limit_cure, refusal
 from dirconnector.readers.ldap.groups import GroupCollector
 from dirconnector.readers.ldap.scope import GroupScope, UserScope
-from dirconnector.readers.ldap.search import ConnectionLost, Ending, Query, Wire, describe, search
+from dirconnector.readers.ldap.search import ConnectionLost, Ending, Query, Wire, describe, search, whole
 from dirconnector.readers.ldap.server import Server, look_at, queries
 from dirconnector.readers.ldap.settings import LdapSettings
 from dirconnector.readers.ldap.users import UserCollector
+
+RANGED = 3
+"""So many entries that came with a part of their values are read to the end, to see that it works."""
 
 
 def findings(directory: str, session: Session, settings: LdapSettings, selected: frozenset[str]) -> Iterator[Finding]:
@@ -29,17 +32,14 @@ def findings(directory: str, session: Session, settings: LdapSettings, selected:
         server = look_at(directory, settings, wire, selected)
         yield _kind(server, settings)
         people = UserCollector(directory, server.users, datetime.now(UTC))
-        for query in queries("users", server.users):
-            yield from _first_page(query, people, wire, server, settings, session)
-        people.finish()
-        yield from _users(people, server.users, session.who)
-        if server.groups is not None:
-            groups = GroupCollector(directory, server.groups, people)
-            for query in queries("groups", server.groups):
-                yield from _first_page(query, groups, wire, server, settings, session)
-            groups.finish()
+        if (yield from _first_pages(queries("users", server.users), people, wire, server, settings, session)):
+            yield from _users(people, server.users, session.who)
+        if server.groups is None:
+            return
+        groups = GroupCollector(directory, server.groups, people)
+        if (yield from _first_pages(queries("groups", server.groups), groups, wire, server, settings, session)):
             yield from _groups(groups, server.groups, session.who)
-    except DirectoryError as error:
+    except (DirectoryError, ConfigError) as error:
         what = str(error).removeprefix(f"{directory}: ")
         yield Finding(ok=False, subject="connection", detail=what, cure=_cure(what))
     except ConnectionLost as error:
@@ -94,26 +94,38 @@ def _kind(server: Server, settings: LdapSettings) -> Finding:
     )
 
 
-def _first_page(
-    query: Query,
+def _first_pages(
+    asked: list[Query],
     collector: UserCollector | GroupCollector,
     wire: Wire,
     server: Server,
     settings: LdapSettings,
     session: Session,
-) -> Iterator[Finding]:
-    partial: list[Entry] = []
-    size = settings.page_size if server.paging else None
-    ending = search(wire, query, collector.receive, page_size=size, partial=partial, first_page_only=True)
+) -> Generator[Finding, None, bool]:
+    """A finding for each query; True when there are answers worth a closer look."""
+    worth = True
+    for query in asked:
+        partial: list[Entry] = []
+        size = settings.page_size if server.paging else None
+        ending = search(wire, query, collector.receive, page_size=size, partial=partial, first_page_only=True)
+        collector.receive([whole(wire, entry)[0] for entry in partial[:RANGED]])
+        finding = _about_page(query, ending, server, settings, session)
+        worth = worth and (finding.ok or ending.entries > 0)
+        yield finding
+    collector.finish()
+    return worth
+
+
+def _about_page(query: Query, ending: Ending, server: Server, settings: LdapSettings, session: Session) -> Finding:
     refused = refusal(ending, query, session.who)
     if refused:
-        yield Finding(ok=False, subject=query.name, detail=refused, cure=_cure(refused))
-    elif ending.result.code != 0:
+        return Finding(ok=False, subject=query.name, detail=refused, cure=_cure(refused))
+    if ending.result.code != 0:
         cure = limit_cure(ending.result.code, server.preset, session.who)
         cut = f"{describe(ending.result)} after {ending.entries} entries"
-        yield Finding(ok=False, subject=query.name, detail=cut, cure=cure)
-    else:
-        yield Finding(ok=True, subject=query.name, detail=f"{query.base}: {_number(ending)}{_pages(ending, settings)}")
+        return Finding(ok=False, subject=query.name, detail=cut, cure=cure)
+    detail = f"{query.base}: {_number(ending)}{_pages(ending, settings)}"
+    return Finding(ok=True, subject=query.name, detail=detail)
 
 
 def _number(ending: Ending) -> str:
@@ -129,15 +141,19 @@ def _pages(ending: Ending, settings: LdapSettings) -> str:
 
 def _users(people: UserCollector, scope: UserScope, who: str) -> Iterator[Finding]:
     if people.without_key:
-        yield _missing("users.key", people.without_key, people.attribute, who)
+        yield _missing("users.key", people.without_key, scope.spelling(people.attribute), who)
     elif people.keys:
-        yield Finding(ok=True, subject="users.key", detail=f"{people.attribute}, readable in all entries looked at")
+        yield Finding(
+            ok=True,
+            subject="users.key",
+            detail=f"{scope.spelling(people.attribute)}, readable in all entries looked at",
+        )
     else:
         cure = f"mend users.base and users.filter (now {scope.filter}), or give {who} the right to read"
         yield Finding(ok=False, subject="users", detail="no user was found", cure=cure)
     addressed = sum(1 for user in people.users.values() if user.email)
     if people.users:
-        sources = ", ".join(source.attribute or source.template for source in scope.emails)
+        sources = ", ".join(source.template or scope.spelling(source.attribute) for source in scope.emails)
         yield Finding(
             ok=addressed > 0,
             subject="users.email",
@@ -152,14 +168,18 @@ def _users(people: UserCollector, scope: UserScope, who: str) -> Iterator[Findin
 
 def _groups(groups: GroupCollector, scope: GroupScope, who: str) -> Iterator[Finding]:
     if groups.without_key:
-        yield _missing("groups.key", groups.without_key, groups.attribute, who)
+        yield _missing("groups.key", groups.without_key, scope.spelling(groups.attribute), who)
     elif groups.groups:
-        yield Finding(ok=True, subject="groups.key", detail=f"{groups.attribute}, readable in all entries looked at")
+        yield Finding(
+            ok=True,
+            subject="groups.key",
+            detail=f"{scope.spelling(groups.attribute)}, readable in all entries looked at",
+        )
     else:
         cure = f"mend groups.base and groups.filter (now {scope.filter}), or switch groups off with groups: false"
         yield Finding(ok=False, subject="groups", detail="no group was found", cure=cure)
         return
-    names = ", ".join(scope.member)
+    names = ", ".join(map(scope.spelling, scope.member))
     filled = sum(1 for group in groups.groups.values() if group.members or group.subgroups) + min(groups.outside, 1)
     if groups.unreadable:
         yield _missing("groups.member", groups.unreadable, names, who)

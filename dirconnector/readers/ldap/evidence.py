@@ -79,7 +79,7 @@ def evidence(
         "the server marked the end of the paged results" if ending.paged else "the server said success, without paging"
     ]
     if ending.referrals:
-        notes = [*notes, f"{ending.referrals} references to other servers were not followed"]
+        notes = [*notes, f"references to other servers that were not followed: {ending.referrals}"]
     why = "; ".join((end if complete else reasons) + notes)
     return Evidence(
         directory=directory, query=query.name, complete=complete, pages=ending.pages, entries=ending.entries, why=why

@@ -107,7 +107,11 @@ class GroupCollector:
         self._keys[dn] = key
         name = first_text(values, self.scope.names)
         if not name:
-            self._unsyncable(dn, key, f"has no name: {', '.join(self.scope.names)} has no value or cannot be read")
+            self._unsyncable(
+                dn,
+                key,
+                f"has no name: {', '.join(map(self.scope.spelling, self.scope.names))} has no value or cannot be read",
+            )
             return
         if self.scope.must_have_members and _members_hidden(values, self.scope.member):
             self.unreadable.append(dn)
@@ -150,7 +154,8 @@ class GroupCollector:
     @property
     def problems(self) -> list[Problem]:
         """Everything that cannot be synced, by entry."""
-        why = f"has no {self.attribute or self.scope.keys[0]}: nobody can tell which group it is (is it readable?)"
+        key = self.scope.spelling(self.attribute or self.scope.keys[0])
+        why = f"has no {key}: nobody can tell which group it is (is it readable?)"
         hidden = "has members, by the rules of its object class, but they cannot be read: give the right to read them"
         return (
             few(self._problems, self.directory)

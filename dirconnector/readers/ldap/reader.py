@@ -18,13 +18,16 @@ from dirconnector.readers.ldap.entries import key_of
 from dirconnector.readers.ldap.evidence import evidence, missing_key, refusal
 from dirconnector.readers.ldap.groups import GroupCollector
 from dirconnector.readers.ldap.presets import Preset
-from dirconnector.readers.ldap.search import ConnectionLost, Ending, Query, Wire, describe, search, whole
+from dirconnector.readers.ldap.search import BASE, ConnectionLost, Ending, Query, Wire, describe, search, whole
 from dirconnector.readers.ldap.server import Server, look_at, queries
 from dirconnector.readers.ldap.settings import LdapSettings
 from dirconnector.readers.ldap.users import UserCollector
 
 SHOW_DELETED = "1.2.840.113556.1.4.417"
 """LDAP_SERVER_SHOW_DELETED_OID, [MS-ADTS] 3.1.1.3.4.1.14."""
+
+DELETED_MARK = "\\0ADEL:"
+"""What follows the name of an entry in the DN that it gets when it is deleted ([MS-ADTS] 3.1.1.5.5.1.1)."""
 
 T = TypeVar("T")
 
@@ -118,7 +121,19 @@ class LdapReader:
         refused = refusal(asked.ending, query, self._session.who)
         if refused:
             raise DirectoryRefused(self._name, refused)
+        if asked.ending.complete and not asked.ending.entries and not self._can_see(wire, query.base):
+            asked.gaps.append(
+                f"nothing was found, and {self._session.who} cannot read {query.base!r} itself: mend its rights"
+            )
         return asked
+
+    def _can_see(self, wire: Wire, base: str) -> bool:
+        """Servers leave out what an account may not see and say success: an empty answer from a base that is itself
+        invisible proves nothing.
+        """
+        found: list[Entry] = []
+        search(wire, Query(name="base", base=base, scope=BASE), found.extend, page_size=None)
+        return bool(found)
 
     def _users(self, server: Server, now: datetime, progress: Progress) -> tuple[UserCollector, list[Evidence]]:
         people = UserCollector(self._name, server.users, now)
@@ -129,7 +144,7 @@ class LdapReader:
 
         asked = [self._ask(q, receive, paging=server.paging) for q in queries("users", server.users)]
         people.finish()
-        gaps = missing_key(people.without_key, people.attribute, self._session.who)
+        gaps = missing_key(people.without_key, server.users.spelling(people.attribute), self._session.who)
         notes = [] if people.keys else ["no user was found: check users.base, users.filter and the rights"]
         return people, [self._evidence(a, server.preset, gaps, notes) for a in asked]
 
@@ -146,11 +161,11 @@ class LdapReader:
 
         asked = [self._ask(q, receive, paging=server.paging) for q in queries("groups", server.groups)]
         groups.finish()
-        gaps = missing_key(groups.without_key, groups.attribute, self._session.who)
+        gaps = missing_key(groups.without_key, server.groups.spelling(groups.attribute), self._session.who)
         if groups.unreadable:
             gaps.append(
                 f"the members of {len(groups.unreadable)} groups cannot be read, the first is {groups.unreadable[0]}: "
-                f"give {self._session.who} the right to read {' and '.join(server.groups.member)}"
+                f"give {self._session.who} the right to read their members"
             )
         notes = (
             []
@@ -188,7 +203,7 @@ class LdapReader:
             return {}, [self._about_deleted(0, 0, f"cannot be read ({error})")]
         known = {*people.keys.values(), *(groups.groups if groups else ()), *(groups.unsyncable if groups else ())}
         deleted = {
-            key: "deleted in the directory, formerly " + dn.partition("\n")[0]
+            key: f"deleted in the directory: {dn.partition(DELETED_MARK)[0]}"
             for dn, values in found
             if (key := key_of(dn, values, "objectguid")) and key not in known
         }

@@ -26,6 +26,10 @@ class UserScope:
     selected: frozenset[str]
     primary: str = ""
 
+    def spelling(self, attribute: str) -> str:
+        """An attribute in its usual spelling, for people."""
+        return spelling(self.attributes, attribute)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GroupScope:
@@ -41,6 +45,10 @@ class GroupScope:
     member: tuple[str, ...]
     must_have_members: bool
     primary: str = ""
+
+    def spelling(self, attribute: str) -> str:
+        """An attribute in its usual spelling, for people."""
+        return spelling(self.attributes, attribute)
 
 
 def user_scope(
@@ -138,3 +146,8 @@ def _distinct(names: Iterable[str]) -> tuple[str, ...]:
         if name.lower() != "dn":
             seen.setdefault(name.lower(), name)
     return tuple(seen.values())
+
+
+def spelling(attributes: tuple[str, ...], attribute: str) -> str:
+    """``objectguid`` as it was asked for: ``objectGUID``; as it is when it was not asked for."""
+    return next((name for name in attributes if name.lower() == attribute), attribute)

@@ -25,12 +25,11 @@ EMPTY_PAGES = 100
 """So many pages in a row without an entry are a server that goes round in circles."""
 
 SUCCESS = 0
-PROTOCOL_ERROR = 2
-UNAVAILABLE_CRITICAL_EXTENSION = 12
-UNWILLING_TO_PERFORM = 53
-OTHER_ERROR = 80
-PAGING_REFUSED = frozenset({PROTOCOL_ERROR, UNAVAILABLE_CRITICAL_EXTENSION, UNWILLING_TO_PERFORM, OTHER_ERROR})
-"""Answers to the first page, without any entry, after which the search is worth a try without paging."""
+PAGING_REFUSED = frozenset({2, 4, 11, 12, 53, 80})
+"""Answers to the first page, without any entry, after which the search is worth a try without paging:
+unavailableCriticalExtension as RFC 2696 wants it, and what servers say instead (OpenLDAP with
+``size.prtotal=disabled`` reports a limit).
+"""
 
 PARTS_OF_A_SEARCH = (ber.SEARCH_ENTRY, ber.SEARCH_REFERENCE, ber.INTERMEDIATE_RESPONSE)
 
@@ -292,9 +291,10 @@ def rest_of_range(wire: Wire, dn: str, description: str) -> tuple[list[bytes], s
     """The values that follow a partial description, and what went wrong on the way (empty when nothing did)."""
     attribute, _, bounds = description.partition(RANGE)
     values: list[bytes] = []
+    asked = 0
     while not bounds.endswith("-*"):
         upper = bounds.partition("-")[2]
-        if not upper.isdecimal():
+        if not upper.isdecimal() or int(upper) < asked:
             return values, f"{attribute}: the server answered the odd range {bounds!r}"
         asked = int(upper) + 1
         found: list[Entry] = []

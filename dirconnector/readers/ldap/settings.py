@@ -168,6 +168,7 @@ class LdapSettings(Settings):
         plain = [url for url in as_tuple(self.url) if not url.startswith("ldap://")]
         if self.tls.start_tls and plain:
             raise ValueError(f"tls.start_tls is for ldap:// URLs, not for {plain[0]}")
-        if self.bind == "sasl-external" and not (self.tls.client_cert or plain == list(as_tuple(self.url))):
+        local = all(url.startswith("ldapi://") for url in as_tuple(self.url))
+        if self.bind == "sasl-external" and not (self.tls.client_cert or local):
             raise ValueError("bind: sasl-external needs tls.client_cert (or an ldapi:// URL)")
         return self

@@ -91,7 +91,7 @@ class UserCollector:
             self._remember_primary(values, key)
         off = disabled(values, scope.rules)
         if off is None:
-            names = ", ".join(rule.attribute for rule in scope.rules if rule.required)
+            names = ", ".join(scope.spelling(rule.attribute) for rule in scope.rules if rule.required)
             self._unsyncable(dn, key, f"cannot tell whether the account is disabled: {names} cannot be read")
             return
         self.users[key] = User(
@@ -135,7 +135,8 @@ class UserCollector:
     @property
     def problems(self) -> list[Problem]:
         """Everything that cannot be synced, by entry."""
-        why = f"has no {self.attribute or self.scope.keys[0]}: nobody can tell who it is (is it readable?)"
+        key = self.scope.spelling(self.attribute or self.scope.keys[0])
+        why = f"has no {key}: nobody can tell who it is (is it readable?)"
         return few(self._problems, self.directory) + few(
             [Problem(directory=self.directory, entry=dn, why=why) for dn in self.without_key], self.directory
         )
