@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from http.client import RemoteDisconnected
+from typing import Any
 
 import pytest
 
@@ -168,6 +169,7 @@ def test_a_section_takes_the_place_of_the_old_one_and_settings_are_merged(api: A
     answer = _door(api, "POST", "/_emulator/state", body)
     assert answer.json["organization"]["seats"] == 9
     assert api.members()["ana@example.org"]["userId"] is not None
-    for wrong in ({"people": []}, {"members": [{"mail": "x"}]}, {"members": [{"email": "x", "type": 9}]}, []):
+    broken: list[Any] = [{"people": []}, {"members": [{"mail": "x"}]}, {"members": [{"email": "x", "type": 9}]}, []]
+    for wrong in broken:
         assert _door(api, "POST", "/_emulator/state", wrong).status == 400
     assert set(api.members()) == {"owner@example.org", "ana@example.org"}

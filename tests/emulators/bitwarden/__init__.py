@@ -22,6 +22,13 @@ scale. Limits count per address, period and verb; ``limit_per_path=True`` counts
 library behind the cloud seems to. Vaultwarden's login limiter is off unless ``rate_limits=True``. Its
 groups are off, as by default there: ``state.organization.org_groups_enabled``.
 
+The organization's own SCIM endpoint (``emulator.scim_url``) is at ``/scim/v2/{organization id}``; its bearer
+key is ``state.organization.scim_key``, which the side door ``state`` shows as ``organization.scimKey``.
+Vaultwarden has none.
+
+Where the server's behaviour is not known, the emulator is the stricter one: two live entries of an import
+with one externalId are both inserted and then a 500. The subscription endpoint shows only the seats.
+
 Side doors, which are not counted, limited or hit by faults: ``/_emulator/calls`` (GET, DELETE),
 ``/_emulator/state`` (GET, POST: the sections sent replace the old ones, of ``organization`` only the
 settings sent), ``/_emulator/faults`` (GET, POST).

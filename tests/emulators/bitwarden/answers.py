@@ -30,6 +30,7 @@ class RefusalError(Exception):
     def __init__(self, response: Response, why: str) -> None:
         super().__init__(f"{response.status_code} {why}")
         self.response = response
+        self.why = why
 
 
 def public_error(status: int, message: str, errors: FieldErrors | None = None) -> Response:

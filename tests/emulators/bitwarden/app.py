@@ -18,6 +18,9 @@ from tests.emulators.bitwarden import (
     importing,
     members,
     rest,
+    scim,
+    scimgroups,
+    scimusers,
     vaultwarden,
 )
 from tests.emulators.bitwarden.answers import RefusalError, not_found, unauthorized
@@ -59,7 +62,21 @@ PUBLIC: list[tuple[str, str, Endpoint]] = [
     ("PUT", "/public/organization/subscription", rest.update_subscription),
     ("POST", "/public/organization/import", importing.import_organization),
 ]
-TEMPLATES = sorted({path for _, path, _ in PUBLIC})
+SCIM: list[tuple[str, str, Endpoint]] = [
+    ("GET", "/v2/{organization}/users", scimusers.list_users),
+    ("POST", "/v2/{organization}/users", scimusers.create_user),
+    ("GET", "/v2/{organization}/users/{id}", scimusers.get_user),
+    ("PUT", "/v2/{organization}/users/{id}", scimusers.put_user),
+    ("PATCH", "/v2/{organization}/users/{id}", scimusers.patch_user),
+    ("DELETE", "/v2/{organization}/users/{id}", scimusers.delete_user),
+    ("GET", "/v2/{organization}/groups", scimgroups.list_groups),
+    ("POST", "/v2/{organization}/groups", scimgroups.create_group),
+    ("GET", "/v2/{organization}/groups/{id}", scimgroups.get_group),
+    ("PUT", "/v2/{organization}/groups/{id}", scimgroups.put_group),
+    ("PATCH", "/v2/{organization}/groups/{id}", scimgroups.patch_group),
+    ("DELETE", "/v2/{organization}/groups/{id}", scimgroups.delete_group),
+]
+TEMPLATES = sorted({path for _, path, _ in PUBLIC + SCIM})
 
 
 def guarded(endpoint: Endpoint) -> Endpoint:
@@ -123,6 +140,7 @@ def make_app(core: Core) -> Starlette:
         ]
     else:
         table = [(method, f"/api{path}", guarded(endpoint)) for method, path, endpoint in PUBLIC]
+        table += [(method, f"/scim{path}", scim.keyed(endpoint)) for method, path, endpoint in SCIM]
         table += [
             ("POST", "/identity/connect/token", identity.token),
             ("GET", "/identity/.well-known/openid-configuration", identity.discovery),

@@ -32,8 +32,12 @@ TWO_STEP_POLICY = 0
 SINGLE_ORGANIZATION_POLICY = 3
 POLICY_TYPES = range(23)
 
+SCIM = 1
 PUBLIC_API = 3
-"""The event system user of the public API."""
+"""Event system users: who did it when no person did."""
+
+FAIL_FAST_FLAG = "pm-16811-optimize-invite-user-flow-to-fail-fast"
+"""Server feature flag: the duplicate check of a SCIM POST ignores case, also for the externalId."""
 
 
 class Status(IntEnum):
@@ -199,6 +203,13 @@ class Organization:
     standalone_secrets_manager: bool = False
     confirmed_provider_user: bool = False
     """A provider's confirmed user counts as an owner."""
+
+    scim_key: str = ""
+    use_scim: bool = True
+    scim_enabled: bool = True
+    """Whether there is a SCIM connection, and it is enabled."""
+    scim_invites: bool = True
+    """Whether people are invited once SCIM has provisioned them."""
 
     database: str = "mssql"
     """``mssql``, or ``other``: self-hosted databases that read a missing id list as an error and do not see

@@ -24,8 +24,8 @@ _TARGET = re.compile(r"/public/(members|groups)/([^/]+)")
 
 
 def service_path(path: str) -> str:
-    """The path below the service: ``/public/...`` or ``/connect/...``."""
-    for prefix in ("/api/", "/identity/"):
+    """The path below the service: ``/public/...``, ``/connect/...`` or SCIM's ``/v2/...``."""
+    for prefix in ("/api/", "/identity/", "/scim/"):
         if path.startswith(prefix):
             return path[len(prefix) - 1 :]
     return path

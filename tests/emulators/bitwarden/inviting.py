@@ -46,7 +46,7 @@ def reserve_seats(core: Core, wanted: int, self_host: str) -> None:
     organization.seats = total
 
 
-def invite(core: Core, drafts: Sequence[Member], seats_before: int | None) -> None:
+def invite(core: Core, drafts: Sequence[Member], seats_before: int | None, system_user: int = PUBLIC_API) -> None:
     """Insert the members, send their mails, log them.
 
     Raises :class:`InviteFailedError` after taking the rows back when a mail fails. ``seats_before`` is what
@@ -62,4 +62,4 @@ def invite(core: Core, drafts: Sequence[Member], seats_before: int | None) -> No
             state.organization.seats = seats_before
             raise InviteFailedError("Failed to send an invitation.")
     for member in drafts:
-        core.log(EventType.INVITED, member=member.id, system_user=PUBLIC_API)
+        core.log(EventType.INVITED, member=member.id, system_user=system_user)

@@ -192,14 +192,17 @@ async def put_group_ids(request: Request) -> Response:
 
 async def delete_member(request: Request) -> Response:
     """DELETE /public/members/{id}: the membership, not the account (RemoveOrganizationUserCommand)."""
-    core = core_of(request)
-    member = _member(request)
+    delete_membership(core_of(request), _member(request), None)
+    return done()
+
+
+def delete_membership(core: Core, member: Member, system_user: int | None) -> None:
+    """Remove a member, unless it is the last confirmed owner."""
     confirmed_owner = member.type is Type.OWNER and member.status is Status.CONFIRMED
     if confirmed_owner and not core.state.another_confirmed_owner(member.id):
         raise bad_request(NO_OWNER)
     core.state.remove_member(member.id)
-    core.log(EventType.REMOVED, member=member.id)
-    return done()
+    core.log(EventType.REMOVED, member=member.id, system_user=system_user)
 
 
 async def reinvite(request: Request) -> Response:
@@ -215,35 +218,40 @@ async def reinvite(request: Request) -> Response:
 
 
 async def revoke(request: Request) -> Response:
-    """POST /public/members/{id}/revoke: from any status; groups and collections survive
-    (RevokeOrganizationUsersValidator).
-    """
+    """POST /public/members/{id}/revoke: from any status (RevokeOrganizationUsersValidator)."""
     core = core_of(request)
     member = _member(request)
     if member.status is Status.REVOKED:
         raise bad_request("Already revoked.")
     if member.type is Type.OWNER and not core.state.another_confirmed_owner(member.id):
         raise bad_request(NO_OWNER)
-    core.state.change_member(member.id, status=Status.REVOKED, status_before=member.status)
-    core.log(EventType.REVOKED, member=member.id, system_user=PUBLIC_API)
+    revoke_member(core, member, PUBLIC_API)
     return done()
 
 
+def revoke_member(core: Core, member: Member, system_user: int) -> None:
+    """Revoke: group and collection links survive."""
+    core.state.change_member(member.id, status=Status.REVOKED, status_before=member.status)
+    core.log(EventType.REVOKED, member=member.id, system_user=system_user)
+
+
 async def restore(request: Request) -> Response:
-    """POST /public/members/{id}/restore: to the status held before; no mail
-    (RestoreOrganizationUserCommand).
-    """
-    core = core_of(request)
+    """POST /public/members/{id}/restore: to the status held before; no mail."""
     member = _member(request)
     if member.status is not Status.REVOKED:
         raise bad_request("Already active.")
+    restore_member(core_of(request), member, PUBLIC_API)
+    return done()
+
+
+def restore_member(core: Core, member: Member, system_user: int) -> None:
+    """Restore when a seat is free and no policy forbids it (RestoreOrganizationUserCommand)."""
     reserve_seats(core, 1, SERVICE_SELF_HOST)
     before = Status.INVITED if member.status_before is None else member.status_before
     if before in (Status.ACCEPTED, Status.CONFIRMED) and (policy := forbidding_policy(core.state, member)):
         raise bad_request(f"{core.state.email_of(member)} is not compliant with the {policy} policy")
     core.state.change_member(member.id, status=before, status_before=None)
-    core.log(EventType.RESTORED, member=member.id, system_user=PUBLIC_API)
-    return done()
+    core.log(EventType.RESTORED, member=member.id, system_user=system_user)
 
 
 def forbidding_policy(state: State, member: Member) -> str | None:

@@ -144,6 +144,11 @@ class BitwardenEmulator:
         }
 
     @property
+    def scim_url(self) -> str:
+        """The base URL of the organization's SCIM endpoint; its bearer key is ``state.organization.scim_key``."""
+        return f"{self.url}/scim/v2/{self.state.organization.id}"
+
+    @property
     def env(self) -> dict[str, str]:
         return {SECRET_NAME: self.client_secret}
 

@@ -69,7 +69,9 @@ class State:
     """One organization with its accounts, members, groups, collections, policies and events."""
 
     def __init__(self, organization: Organization | None = None) -> None:
-        self.organization = organization or Organization(client_secret=secrets.token_hex(15))
+        self.organization = organization or Organization(
+            client_secret=secrets.token_hex(15), scim_key=secrets.token_hex(15)
+        )
         self.accounts: dict[str, Account] = {}
         self.members: dict[str, Member] = {}
         self.groups: dict[str, Group] = {}
