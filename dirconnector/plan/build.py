@@ -73,9 +73,9 @@ def make_plan(
     plan_id = _plan_id(current.organization, going, held, exceeded, sides)
     if approved and approved == plan_id:
         going += [item.change for item in held if item.approvable]
+        going.sort(key=_position)
         held = [item for item in held if not item.approvable]
         exceeded = []
-    going.sort(key=_position)
     return Plan(
         plan_id=plan_id,
         organization=current.organization,
@@ -163,7 +163,7 @@ def _plan_id(
             *(limit.limit + limit.why for limit in exceeded if not waiting),
         ]
     else:
-        covered = [organization, *sides, *(f"{c.action}\0{c.key}\0{c.email}\0{c.group_key}" for c in going)]
+        covered = [organization, *sides, *("\0".join((c.action, c.key, c.email, c.group_key)) for c in going)]
     return _digest(covered)[:12]
 
 

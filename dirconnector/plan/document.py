@@ -16,7 +16,10 @@ FORMAT = 1
 
 
 def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
-    """``snapshot --json``: users sorted by e-mail, groups by name, members sorted. The ``file`` reader replays it."""
+    """``snapshot --json``: users sorted by e-mail, groups by name, members sorted. The ``file`` reader replays it.
+
+    ``unsyncable`` and ``deleted`` (key -> why) are there so that a replay does not take for gone who is only faulty.
+    """
     return {
         "users": [
             {
@@ -40,6 +43,8 @@ def snapshot_document(snapshot: Snapshot) -> dict[str, Any]:
         ],
         "evidence": evidence_document(snapshot.evidence),
         "problems": problems_document(snapshot.problems),
+        "unsyncable": dict(sorted(snapshot.unsyncable.items())),
+        "deleted": dict(sorted(snapshot.deleted.items())),
     }
 
 
