@@ -195,8 +195,8 @@ def test_patching_a_group(api: Api) -> None:
     ana, bob = state.enrol("ana@example.org"), state.enrol("bob@example.org")
     group = state.add_group("Staff")
     path = f"/groups/{group.id}"
-    _patch(api, path, "Add", [{"value": ana.id}], at="members")
     _patch(api, path, "add", at=f'members[value eq "{bob.id}"]')
+    _patch(api, path, "Add", [{"value": ana.id}], at="members")
     assert state.members_of(group.id) == {ana.id, bob.id}
     _patch(api, path, "remove", [{"value": ana.id}], at="members")
     assert state.members_of(group.id) == {bob.id}

@@ -98,7 +98,7 @@ def test_broken_json_and_large_bodies(vault: Api) -> None:
 def test_members_are_matched_by_email_only(vault: Api) -> None:
     """E-mail only, lower-cased; the externalId is overwritten each time."""
     vault.emulator.state.enrol("ana@example.org", external_id="old")
-    vault.imports(person("new", "Ana@Example.org"), person("old", "other@example.org"))
+    vault.imports(person("new", "Ana@Example.org"), person("old", "Other@example.org"))
     members = _members(vault)
     assert (members["ana@example.org"].external_id, members["other@example.org"].external_id) == ("new", "old")
 
