@@ -128,6 +128,32 @@ def outcome_document(outcome: Outcome) -> dict[str, Any]:
 
 def report_document(report: Report, *, exit_code: int | None = None) -> dict[str, Any]:
     """``plan --format json`` and ``run --json``. ``exit_code`` where it is not the report's own."""
+    return _document(report, [change_document(change) for change in report.plan.changes], exit_code)
+
+
+def history_document(report: Report, *, exit_code: int | None = None) -> dict[str, Any]:
+    """The same for the history, where a first sync has hundreds of thousands of changes: they are kept as bare rows.
+
+    A dry run is kept without its changes: nothing of it happened. :func:`from_history` gives the other form back.
+    """
+    document = _document(report, [], exit_code)
+    document[_ROWS] = [] if report.dry_run else report.plan.changes
+    return document
+
+
+def from_history(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A document of :func:`history_document`, after its way through the history, as :func:`report_document` makes it."""
+    rows = document.get(_ROWS, [])
+    restored = {name: value for name, value in document.items() if name != _ROWS}
+    if rows:
+        restored["changes"] = [change_document(Change(Action(row[0]), *row[1:])) for row in rows]
+    return restored
+
+
+_ROWS = "change_rows"
+
+
+def _document(report: Report, changes: list[dict[str, Any]], exit_code: int | None) -> dict[str, Any]:
     plan = report.plan
     document: dict[str, Any] = {
         "format": FORMAT,
@@ -136,7 +162,7 @@ def report_document(report: Report, *, exit_code: int | None = None) -> dict[str
         "dry_run": report.dry_run,
         "complete": plan.complete,
         "summary": plan.summary,
-        "changes": [change_document(change) for change in plan.changes],
+        "changes": changes,
         "held": [held_document(held) for held in plan.held],
         "exceeded": [{"limit": e.limit, "why": e.why} for e in plan.exceeded],
         "unmanaged": [{"kind": u.kind, "id": u.id, "name": u.name, "why": u.why} for u in plan.unmanaged],

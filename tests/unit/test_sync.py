@@ -13,7 +13,7 @@ from tests.build import applied, current, group, member, org_group, snapshot, us
 from dirconnector.errors import DirectoryUnreachable, PlanStale
 from dirconnector.model import Current, Finding, Progress, Snapshot, Status
 from dirconnector.organizations import Call, Journal, Ledger
-from dirconnector.plan.document import report_document, saved_plan
+from dirconnector.plan.document import from_history, history_document, report_document, saved_plan
 from dirconnector.plan.model import Change, Failure, Forecast, Outcome
 from dirconnector.plan.policy import Policy
 from dirconnector.plan.report import Report
@@ -238,3 +238,20 @@ def test_prepare_writes_nothing(world: World) -> None:
     prepared = prepare(world.job)
     assert len(prepared.plan.changes) == 1
     assert world.organization.written == []
+
+
+def test_history_gives_back_what_was_done_and_only_counts_what_was_not(world: World) -> None:
+    world.organization.now = current([member("gone")], [org_group("g")])
+    dry = world.run(dry_run=True)
+    done = world.run()
+    for report, changes in ((dry, 0), (done, 2)):
+        number = report.run
+        world.state.finish_run(
+            number, finished=datetime.now(UTC), exit_code=0, plan_id="", report=history_document(report)
+        )
+        found = world.state.run(number)
+        assert found is not None
+        restored = from_history(found[1])
+        assert len(restored["changes"]) == changes
+        assert restored["summary"] == report_document(report)["summary"]
+    assert restored == report_document(done)
