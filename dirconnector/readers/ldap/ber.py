@@ -172,24 +172,22 @@ class Names:
     Such an attribute has one encoding with lengths of one octet, so that its first bytes, for a given length of the
     value, are known beforehand: comparing them checks everything at once. ``after`` predicts an attribute by the one
     before it, as servers keep their order from entry to entry. A wrong prediction costs time and nothing else.
+    ``ranged`` is True once some attribute came with a part of its values only.
     """
 
     def __init__(self) -> None:
         self.seen: dict[bytes, Heads] = {}
         self.after: dict[str, Heads] = {}
+        self.ranged = False
 
     def learn(self, previous: str, raw: bytes) -> str:
         """The lower-case name of a description, remembered as what follows ``previous``."""
         known = self.seen.get(raw)
         if known is None:
             known = self.seen[raw] = heads(raw, raw.decode("ascii").lower())
+            self.ranged = self.ranged or RANGE in known[0]
         self.after[previous] = known
         return known[0]
-
-    @property
-    def ranged(self) -> bool:
-        """Some attribute came with a part of its values only."""
-        return any(RANGE in known[0] for known in self.seen.values())
 
 
 Heads = tuple[str, int, list[bytes]]

@@ -143,11 +143,12 @@ class Session:
         connected = _socket(parts, min(CONNECT_SECONDS, settings.timeout))
         try:
             connected.settimeout(settings.timeout)
-            context = tls_context(self._directory, settings.tls)
             host = parts.hostname or "localhost"
-            if parts.scheme == "ldaps":
+            # loading the system's CAs takes longer than many a search: only when they will be used
+            context = tls_context(self._directory, settings.tls) if self._encrypted(parts) else None
+            if context is not None and parts.scheme == "ldaps":
                 connected = context.wrap_socket(connected, server_hostname=host)
-            tls = _StartTls(context, host)
+            tls = None if context is None else _StartTls(context, host)
             server = ldap3.Server(host, port=parts.port or 389, tls=tls, get_info=ldap3.NONE)
             connection = ldap3.Connection(server, receive_timeout=settings.timeout, **credentials)
         except BaseException:
@@ -156,13 +157,16 @@ class Session:
         _hand_over(connection, connected)
         self._connection = connection
         connection.open(read_server_info=False)
-        if settings.tls.start_tls:
+        if tls is not None and settings.tls.start_tls:
             try:
                 connection.start_tls(read_server_info=False)
             except LDAPExceptionError:
                 if tls.failure is not None:
                     raise tls.failure from None
                 raise
+
+    def _encrypted(self, parts: SplitResult) -> bool:
+        return parts.scheme == "ldaps" or self._settings.tls.start_tls
 
     def _credentials(self) -> dict[str, Any]:
         settings = self._settings

@@ -26,7 +26,10 @@ TEXT_UUIDS = frozenset({"entryuuid", "nsuniqueid", "ipauniqueid"})
 
 def text(value: bytes) -> str:
     """A value as text; bytes that are not UTF-8 stay visible as ``\\xNN``."""
-    return value.decode("utf-8", "backslashreplace")
+    try:
+        return value.decode()
+    except UnicodeDecodeError:
+        return value.decode("utf-8", "backslashreplace")
 
 
 def guid(value: bytes) -> str:
@@ -69,7 +72,7 @@ def key_of(dn: str, values: Values, attribute: str) -> str:
     if not found:
         return ""
     if attribute in TEXT_UUIDS:
-        return found[0].decode("utf-8", "backslashreplace").strip().lower()
+        return text(found[0]).strip().lower()
     return value_text(attribute, found[0]).strip()
 
 
@@ -85,7 +88,7 @@ def first_text(values: Values, attributes: tuple[str, ...]) -> str:
     """The first value of the first of these attributes that has one that is not blank; empty when there is none."""
     for attribute in attributes:
         for value in values.get(attribute, ()):
-            found = value.decode("utf-8", "backslashreplace").strip()
+            found = text(value).strip()
             if found:
                 return found
     return ""

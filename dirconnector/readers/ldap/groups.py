@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from dirconnector.dn import normalise, strip_uid
 from dirconnector.model import Group, Problem
 from dirconnector.readers.ldap.ber import Entry
-from dirconnector.readers.ldap.entries import Values, choose_key, first_text, key_of, text
+from dirconnector.readers.ldap.entries import Values, first_text, key_of, text
+from dirconnector.readers.ldap.keys import KeyChoice
 from dirconnector.readers.ldap.scope import GroupScope
-from dirconnector.readers.ldap.users import UNDECIDED, UserCollector, few
+from dirconnector.readers.ldap.users import UserCollector, few
 
 LOGIN_NAMES = "memberuid"
 """The attribute of a posixGroup whose values are login names, not DNs (RFC 2307 section 4)."""
@@ -47,34 +49,33 @@ class GroupCollector:
     unreadable: list[str] = field(default_factory=list)
     outside: int = 0
     groups: dict[str, Group] = field(default_factory=dict)
-    attribute: str = ""
     _raw: dict[str, _Raw] = field(default_factory=dict)
     _keys: dict[str, str] = field(default_factory=dict)
-    _waiting: list[Entry] = field(default_factory=list)
+    _choice: KeyChoice = field(init=False)
     _problems: list[Problem] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._choice = KeyChoice(self.scope.keys)
+
+    @property
+    def attribute(self) -> str:
+        """The attribute that is the key (lower case, or ``dn``), the first candidate while it is not chosen yet."""
+        return self._choice.attribute or self.scope.keys[0]
 
     @property
     def count(self) -> int:
         """Groups taken so far."""
         return len(self._raw)
 
-    def receive(self, entries: list[Entry]) -> None:
+    def receive(self, entries: Iterable[Entry]) -> None:
         """Some more entries."""
-        if not self.attribute:
-            if len(self.scope.keys) > 1 and len(self._waiting) + len(entries) < UNDECIDED:
-                self._waiting += entries
-                return
-            entries, self._waiting = self._waiting + entries, []
-            self.attribute = choose_key(self.scope.keys, [values for _, values in entries])
-        for dn, values in entries:
+        for dn, values in self._choice.admit(entries):
             self._add(dn, values)
 
     def finish(self) -> None:
         """All groups are known: find out what the members are that are not users by their exact DN."""
-        if self._waiting:
-            waiting, self._waiting = self._waiting, []
-            self.attribute = choose_key(self.scope.keys, [values for _, values in waiting])
-            self.receive(waiting)
+        for dn, values in self._choice.rest():
+            self._add(dn, values)
         names = _Names(self.people, self._keys)
         for raw in self._raw.values():
             subgroups: set[str] = set()
@@ -154,7 +155,7 @@ class GroupCollector:
     @property
     def problems(self) -> list[Problem]:
         """Everything that cannot be synced, by entry."""
-        key = self.scope.spelling(self.attribute or self.scope.keys[0])
+        key = self.scope.spelling(self.attribute)
         why = f"has no {key}: nobody can tell which group it is (is it readable?)"
         hidden = "has members, by the rules of its object class, but they cannot be read: give the right to read them"
         return (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ from dirconnector.readers.ldap.entries import key_of
 from dirconnector.readers.ldap.evidence import evidence, missing_key, refusal
 from dirconnector.readers.ldap.groups import GroupCollector
 from dirconnector.readers.ldap.presets import Preset
-from dirconnector.readers.ldap.search import BASE, ConnectionLost, Ending, Query, Wire, describe, search, whole
+from dirconnector.readers.ldap.search import BASE, ConnectionLost, Ending, Query, Receive, Wire, describe, search, whole
 from dirconnector.readers.ldap.server import Server, look_at, queries
 from dirconnector.readers.ldap.settings import LdapSettings
 from dirconnector.readers.ldap.users import UserCollector
@@ -105,7 +105,7 @@ class LdapReader:
 
     # ----------------------------------------------------------------------------------------------------- stages
 
-    def _ask(self, query: Query, receive: Callable[[list[Entry]], None], *, paging: bool) -> _Asked:
+    def _ask(self, query: Query, receive: Receive, *, paging: bool) -> _Asked:
         """Reads a query to its end, the rest of ranged attributes included. Raises :class:`DirectoryRefused` when the
         server says no.
         """
@@ -138,7 +138,7 @@ class LdapReader:
     def _users(self, server: Server, now: datetime, progress: Progress) -> tuple[UserCollector, list[Evidence]]:
         people = UserCollector(self._name, server.users, now)
 
-        def receive(entries: list[Entry]) -> None:
+        def receive(entries: Iterable[Entry]) -> None:
             people.receive(entries)
             progress(f"{self._name}: users", len(people.users), None)
 
@@ -155,7 +155,7 @@ class LdapReader:
             return None, []
         groups = GroupCollector(self._name, server.groups, people)
 
-        def receive(entries: list[Entry]) -> None:
+        def receive(entries: Iterable[Entry]) -> None:
             groups.receive(entries)
             progress(f"{self._name}: groups", groups.count, None)
 

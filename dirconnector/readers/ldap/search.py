@@ -7,7 +7,7 @@ are decoded, and the next request leaves at once.
 from __future__ import annotations
 
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from socket import socket
@@ -33,7 +33,7 @@ unavailableCriticalExtension as RFC 2696 wants it, and what servers say instead 
 
 PARTS_OF_A_SEARCH = (ber.SEARCH_ENTRY, ber.SEARCH_REFERENCE, ber.INTERMEDIATE_RESPONSE)
 
-Receive = Callable[[list[Entry]], None]
+Receive = Callable[[Iterable[Entry]], None]
 
 
 class ConnectionLost(Exception):
@@ -252,18 +252,29 @@ def _decode(
     partial: list[Entry] | None,
     tally: _Tally,
 ) -> None:
-    decode = ber.decode_entry
-    entries = [decode(data, start, end, names) for _, tag, start, end in messages if tag == ber.SEARCH_ENTRY]
-    if len(entries) != len(messages):
+    places = [(start, end) for _, tag, start, end in messages if tag == ber.SEARCH_ENTRY]
+    if len(places) != len(messages):
         tally.referrals += sum(m[1] == ber.SEARCH_REFERENCE for m in messages)
         if any(m[1] not in PARTS_OF_A_SEARCH for m in messages):
             raise MalformedMessage("an operation that is no part of a search")
-    tally.entries += len(entries)
-    if partial is not None and names.ranged:
-        partial += [entry for entry in entries if any(RANGE in name for name in entry[1])]
-        entries = [entry for entry in entries if not any(RANGE in name for name in entry[1])]
-    if entries:
-        receive(entries)
+    tally.entries += len(places)
+    if places:
+        receive(_entries(data, places, names, partial))
+
+
+def _entries(
+    data: bytes, places: list[tuple[int, int]], names: ber.Names, partial: list[Entry] | None
+) -> Iterator[Entry]:
+    """One entry after the other, each gone before the next is made: that keeps memory and the garbage collector
+    quiet.
+    """
+    decode = ber.decode_entry
+    for start, end in places:
+        entry = decode(data, start, end, names)
+        if names.ranged and partial is not None and any(RANGE in name for name in entry[1]):
+            partial.append(entry)
+        else:
+            yield entry
 
 
 # ------------------------------------------------------------------------------------------------- ranged retrieval

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -10,7 +11,6 @@ from dirconnector.model import Problem, User
 from dirconnector.readers.ldap.ber import Entry
 from dirconnector.readers.ldap.entries import (
     Values,
-    choose_key,
     disabled,
     email_of,
     expired,
@@ -19,13 +19,11 @@ from dirconnector.readers.ldap.entries import (
     primary_sid,
     selected,
 )
+from dirconnector.readers.ldap.keys import KeyChoice
 from dirconnector.readers.ldap.scope import UserScope
 
 SHOWN = 100
 """So many problems of one sort are listed one by one; a number stands for the rest."""
-
-UNDECIDED = 1000
-"""Entries that are looked at before the key attribute is chosen among several."""
 
 
 @dataclass(slots=True)
@@ -45,34 +43,26 @@ class UserCollector:
     logins: dict[str, str] = field(default_factory=dict)
     primaries: dict[bytes, list[str]] = field(default_factory=dict)
     without_key: list[str] = field(default_factory=list)
-    attribute: str = ""
-    _waiting: list[Entry] = field(default_factory=list)
+    _choice: KeyChoice = field(init=False)
     _problems: list[Problem] = field(default_factory=list)
 
-    def receive(self, entries: list[Entry]) -> None:
+    def __post_init__(self) -> None:
+        self._choice = KeyChoice(self.scope.keys)
+
+    @property
+    def attribute(self) -> str:
+        """The attribute that is the key (lower case, or ``dn``), the first candidate while it is not chosen yet."""
+        return self._choice.attribute or self.scope.keys[0]
+
+    def receive(self, entries: Iterable[Entry]) -> None:
         """Some more entries."""
-        if not self.attribute:
-            entries = self._decide(entries)
-        for dn, values in entries:
+        for dn, values in self._choice.admit(entries):
             self._add(dn, values)
 
     def finish(self) -> None:
         """No more entries will come."""
-        if self._waiting:
-            self.attribute = choose_key(self.scope.keys, [values for _, values in self._waiting])
-            waiting, self._waiting = self._waiting, []
-            self.receive(waiting)
-
-    def _decide(self, entries: list[Entry]) -> list[Entry]:
-        if len(self.scope.keys) == 1:
-            self.attribute = self.scope.keys[0]
-            return entries
-        self._waiting += entries
-        if len(self._waiting) < UNDECIDED:
-            return []
-        self.attribute = choose_key(self.scope.keys, [values for _, values in self._waiting])
-        waiting, self._waiting = self._waiting, []
-        return waiting
+        for dn, values in self._choice.rest():
+            self._add(dn, values)
 
     def _add(self, dn: str, values: Values) -> None:
         scope = self.scope
@@ -135,7 +125,7 @@ class UserCollector:
     @property
     def problems(self) -> list[Problem]:
         """Everything that cannot be synced, by entry."""
-        key = self.scope.spelling(self.attribute or self.scope.keys[0])
+        key = self.scope.spelling(self.attribute)
         why = f"has no {key}: nobody can tell who it is (is it readable?)"
         return few(self._problems, self.directory) + few(
             [Problem(directory=self.directory, entry=dn, why=why) for dn in self.without_key], self.directory
