@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, islice
+from operator import itemgetter
 
 from dirconnector.model import Current, Problem
 from dirconnector.plan import diff, limits
@@ -35,6 +37,8 @@ group deletion.
 """
 
 _RANK = {action: rank for rank, action in enumerate(ORDER)}
+_PLACE = itemgetter(*map(Change._fields.index, ("group", "group_key", "email", "key")))
+_IDENTITY = itemgetter(*map(Change._fields.index, ("action", "key", "email", "group_key")))
 
 ForecastOf = Callable[[Sequence[Change], Current], Forecast]
 
@@ -72,8 +76,7 @@ def make_plan(
     sides = digest_desired(desired), digest_current(current)
     plan_id = _plan_id(current.organization, going, held, exceeded, sides)
     if approved and approved == plan_id:
-        going += [item.change for item in held if item.approvable]
-        going.sort(key=_position)
+        going = ordered([*going, *(item.change for item in held if item.approvable)])
         held = [item for item in held if not item.approvable]
         exceeded = []
     return Plan(
@@ -119,8 +122,15 @@ def differences(
             else:
                 changes.append(item)
         changes += memberships(desired, current, _remaining(people, changes), groups, invited, offboarding)
-    changes.sort(key=_position)
-    return changes, unmanaged, problems
+    return ordered(changes), unmanaged, problems
+
+
+def ordered(changes: Iterable[Change]) -> list[Change]:
+    """Changes in the order in which they are applied: by :data:`ORDER`, then by group and person."""
+    buckets: dict[Action, list[Change]] = {action: [] for action in ORDER}
+    for change in changes:
+        buckets[change.action].append(change)
+    return [change for bucket in buckets.values() for change in sorted(bucket, key=_PLACE)]
 
 
 def _remaining(people: Match, changes: Iterable[Change]) -> Match:
@@ -139,8 +149,8 @@ def _no_groups(current: Current, number: int) -> Problem:
     )
 
 
-def _position(change: Change) -> tuple[int, str, str, str, str]:
-    return (_RANK[change.action], change.group, change.group_key, change.email, change.key)
+def _position(change: Change) -> tuple[int, tuple[str, ...]]:
+    return (_RANK[change.action], _PLACE(change))
 
 
 def _plan_id(
@@ -156,14 +166,15 @@ def _plan_id(
     nobody doubts go on; otherwise it covers both sides and all changes.
     """
     waiting = sorted((*_position(item.change), item.change.member_id) for item in held if item.approvable)
+    covered: Iterable[str]
     if waiting or exceeded:
-        covered: list[str] = [
+        covered = [
             organization,
             *(repr(w) for w in waiting),
             *(limit.limit + limit.why for limit in exceeded if not waiting),
         ]
     else:
-        covered = [organization, *sides, *("\0".join((c.action, c.key, c.email, c.group_key)) for c in going)]
+        covered = chain((organization, *sides), map("\0".join, map(_IDENTITY, going)))
     return _digest(covered)[:12]
 
 
@@ -187,4 +198,8 @@ def digest_current(current: Current) -> str:
 
 
 def _digest(parts: Iterable[str]) -> str:
-    return hashlib.sha256("\n".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
+    digest = hashlib.sha256()
+    rest = iter(parts)
+    while some := list(islice(rest, 1000)):
+        digest.update("\n".join([*some, ""]).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()

@@ -142,7 +142,7 @@ def history_document(report: Report, *, exit_code: int | None = None) -> dict[st
 
 
 def from_history(document: Mapping[str, Any]) -> dict[str, Any]:
-    """A document of :func:`history_document`, after its way through the history, as :func:`report_document` makes it."""
+    """A document of :func:`history_document`, back from the history, as :func:`report_document` makes it."""
     rows = document.get(_ROWS, [])
     restored = {name: value for name, value in document.items() if name != _ROWS}
     if rows:

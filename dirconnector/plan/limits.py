@@ -5,7 +5,8 @@ them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 from dirconnector.model import Current, Status
 from dirconnector.plan.baseline import Baseline
@@ -102,33 +103,47 @@ def hold(
         *too_many([c for c in changes if c.action is not Action.REMOVE_MEMBERSHIP], current, limits),
     ]
     groups = emptied_groups(changes, current, limits)
-    going: list[Change] = []
-    held: list[Held] = []
-    stop_removals = next(iter(exceeded), None)
-    stop_all = stop_removals if limits.on_exceed is OnExceed.HOLD_ALL else None
-    if limits.on_exceed is OnExceed.HOLD_ALL and stop_all is None and groups:
-        stop_all = Exceeded("limits.group_members", next(iter(groups.values())))
-    for change in changes:
-        if not complete and _needs_completeness(change):
-            held.append(
-                Held(change, INCOMPLETE, "the read was incomplete, so absence proves nothing", approvable=False)
-            )
-        elif stop_all is not None:
-            held.append(Held(change, *stop_all))
-        elif change.action.takes_away and stop_removals is not None:
-            held.append(Held(change, *stop_removals))
-        elif change.action is Action.REMOVE_MEMBERSHIP and change.group_id in groups:
-            held.append(Held(change, "limits.group_members", groups[change.group_id]))
-        else:
-            going.append(change)
+    stop = _Stop(complete, next(iter(exceeded), None), limits.on_exceed is OnExceed.HOLD_ALL, groups)
+    going, held = stop.split(changes) if stop else (list(changes), [])
     going, late = _hold_for_seats(going, current)
     held += late
     going, late = _hold_dependent(going, held)
-    return (
-        going,
-        held + late,
-        [*exceeded, *(Exceeded("limits.group_members", why) for why in groups.values())],
-    )
+    return going, held + late, [*exceeded, *(Exceeded("limits.group_members", why) for why in groups.values())]
+
+
+class _Stop(NamedTuple):
+    """What stands in the way: an incomplete read, the first limit exceeded by people or directories, emptied groups."""
+
+    complete: bool
+    first: Exceeded | None
+    everything: bool
+    groups: Mapping[str, str]
+
+    def __bool__(self) -> bool:
+        return not self.complete or self.first is not None or bool(self.groups)
+
+    def split(self, changes: Iterable[Change]) -> tuple[list[Change], list[Held]]:
+        """Changes that go on, and changes that are held."""
+        going: list[Change] = []
+        held: list[Held] = []
+        for change in changes:
+            why = self._holds(change)
+            if why is None:
+                going.append(change)
+            else:
+                held.append(why)
+        return going, held
+
+    def _holds(self, change: Change) -> Held | None:
+        if not self.complete and _needs_completeness(change):
+            return Held(change, INCOMPLETE, "the read was incomplete, so absence proves nothing", approvable=False)
+        if self.first is not None and (self.everything or change.action.takes_away):
+            return Held(change, *self.first)
+        if change.action is Action.REMOVE_MEMBERSHIP and change.group_id in self.groups:
+            return Held(change, "limits.group_members", self.groups[change.group_id])
+        if self.everything and self.groups:
+            return Held(change, "limits.group_members", next(iter(self.groups.values())))
+        return None
 
 
 def _needs_completeness(change: Change) -> bool:

@@ -76,7 +76,7 @@ def _named(user: User) -> str:
 
 
 def _add_users(draft: _Draft, users: Iterable[User], accepts: Accepts) -> None:
-    claims: dict[str, list[User]] = {}
+    claims: dict[str, User | list[User]] = {}
     for user in users:
         address = emails.normalise(user.email)
         why = emails.refused(address, accepts)
@@ -85,9 +85,13 @@ def _add_users(draft: _Draft, users: Iterable[User], accepts: Accepts) -> None:
         if why:
             draft.refuse(user, why)
             continue
-        claims.setdefault(address, []).append(user if address == user.email else replace(user, email=address))
+        if address != user.email:
+            user = replace(user, email=address)
+        first = claims.setdefault(address, user)
+        if first is not user:
+            claims[address] = [*(first if isinstance(first, list) else [first]), user]
     for address, claimants in claims.items():
-        winner = claimants[0] if len(claimants) == 1 else _settle(draft, address, claimants)
+        winner = _settle(draft, address, claimants) if isinstance(claimants, list) else claimants
         if winner is not None:
             _place(draft, winner)
 
