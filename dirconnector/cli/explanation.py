@@ -212,8 +212,8 @@ def _next(plan: Plan, found: _Found) -> str:
     parts = [f"The next run would do this: {words}" if words else ""]
     if held:
         what = listing([action.replace("_", " ") for action in dict.fromkeys(item.change.action for item in held)])
-        parts.append(f"held back: {what} ({held[0].limit})")
-    return "; ".join(part for part in parts if part) or "The next run would change nothing"
+        parts.append(f"Held back: {what} ({held[0].limit})")
+    return ". ".join(part for part in parts if part) or "The next run would change nothing"
 
 
 def _unknown(prepared: Prepared, asked: str) -> Explanation:

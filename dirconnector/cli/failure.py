@@ -49,3 +49,11 @@ def report_bug(error: Exception, *, as_json: bool) -> None:
     tell_bug(error)
     if as_json:
         write(json_text(error_document(error, 1)))
+
+
+def report_interrupt(error: KeyboardInterrupt, *, as_json: bool, exit_code: int) -> None:
+    """End a command that somebody stopped."""
+    words = str(error) or "interrupted: nothing is lost, run again"
+    logger.error("%s", words)
+    if as_json:
+        write(json_text(error_document(KeyboardInterrupt(words), exit_code)))

@@ -71,7 +71,9 @@ def _boundary(context: click.Context) -> Iterator[None]:
         report_error(error, as_json=wants_json(context))
         context.exit(error.exit_code)
     except KeyboardInterrupt as error:
-        click.echo(f"\ndirsync: {error or 'interrupted: nothing is lost, run again'}", err=True)
+        from dirconnector.cli.failure import report_interrupt
+
+        report_interrupt(error, as_json=wants_json(context), exit_code=INTERRUPTED)
         context.exit(INTERRUPTED)
     except (click.ClickException, click.exceptions.Exit, click.Abort):
         raise

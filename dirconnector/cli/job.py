@@ -24,6 +24,7 @@ from dirconnector.organizations import Organization, organization_class
 from dirconnector.output.logs import redact_with
 from dirconnector.output.progress import progress
 from dirconnector.output.redact import Redaction, secrets_in
+from dirconnector.output.words import count
 from dirconnector.plan.document import report_document
 from dirconnector.plan.report import Report
 from dirconnector.readers import Reader, reader_class
@@ -165,7 +166,8 @@ def _interrupted(job: Job, number: int) -> str:
     if not calls:
         return "interrupted before anything was changed: nothing is lost, run again"
     done = [call for call in calls if call.result == "ok"]
-    words = f"interrupted: {len(done)} requests with {sum(call.changes for call in done)} changes had been applied"
+    changes = count(sum(call.changes for call in done), "change")
+    words = f"interrupted: {count(len(done), 'request')} with {changes} had been applied"
     if any(not call.finished for call in calls):
         words += ", one more may have been"
     return f"{words}. Nothing is lost: run again, and the rest follows (dirsync history {number} lists the requests)"

@@ -47,7 +47,7 @@ class TextFormatter(logging.Formatter):
         prefix = f"{record.levelname.lower()}: " if record.levelno >= logging.WARNING else ""
         line = f"dirsync: {prefix}{clean(record.getMessage())}"
         if record.exc_text:
-            line += "\n" + record.exc_text.rstrip("\n")
+            line = "\n".join([line, *(clean(text) for text in record.exc_text.splitlines())])
         return line
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -84,7 +84,7 @@ class Screen:
             self._console.print()
             self._line(section.title, _STYLES[section.tone])
         if section.rows:
-            self._console.print(Padding(self._table(section.rows), (0, 0, 0, 2)))
+            self._console.print(Padding(self._rows(section.rows), (0, 0, 0, 2)))
         if section.hidden:
             self._line(f"  ... and {section.hidden} more; --all shows them", "dim")
         if section.note:
@@ -93,13 +93,22 @@ class Screen:
             # one line whatever the width: it is there to be copied
             self._console.print(Text("  " + clean(section.command), style="bold"), soft_wrap=True)
 
-    def _table(self, rows: Iterable[Row]) -> Table:
+    def _rows(self, rows: Sequence[Row]) -> RenderableType:
+        """Two columns, or, where something is too long for the first (a DN), the one below the other."""
+        widest = self._console.width * 2 // 5
+        cells = [(Text(clean(row.what)), Text(clean(row.why))) for row in rows]
+        # folded, never cut: an address that is half shown is worse than one on two lines
+        if max(what.cell_len for what, _ in cells) > widest:
+            lines: list[RenderableType] = []
+            for what, why in cells:
+                what.overflow = why.overflow = "fold"
+                lines += [what, Padding(why, (0, 0, 0, 4))]
+            return Group(*lines)
         table = Table.grid(padding=(0, 2, 0, 0))
-        # fold, never cut: an address that is half shown is worse than one on two lines
-        table.add_column(overflow="fold", max_width=max(16, self._console.width * 2 // 5))
+        table.add_column(overflow="fold", max_width=widest)
         table.add_column(overflow="fold")
-        for row in rows:
-            table.add_row(Text(clean(row.what)), Text(clean(row.why)))
+        for what, why in cells:
+            table.add_row(what, why)
         return table
 
     def _line(self, text: str, style: str = "") -> None:

@@ -1,0 +1,40 @@
+"""``dirsync check``."""
+
+from __future__ import annotations
+
+from tests.cli.company import Company
+
+
+def test_all_well(company: Company) -> None:
+    result = company.dirsync("check")
+    assert result.exit_code == 0, result.output
+    lines = result.stdout.splitlines()
+    assert lines[-1].startswith("All ")
+    assert not any(line.startswith("FAIL") for line in lines)
+
+
+def test_what_fails_is_named_with_its_cure_and_the_rest_is_checked(company: Company) -> None:
+    (company.folder / "people.json").unlink()
+    document = company.document("check", "--json", code=1)
+    failed = [finding for finding in document["findings"] if not finding["ok"]]
+    assert failed
+    assert all(finding["cure"] for finding in failed)
+    assert [finding["subject"] for finding in document["findings"]][-2:] == ["state", "lock"]
+    assert document["exit_code"] == 1
+    result = company.dirsync("check")
+    assert result.exit_code == 1
+    assert "FAIL  " in result.stdout
+    assert "-> " in result.stdout
+
+
+def test_a_state_that_cannot_be_used_is_a_finding(company: Company) -> None:
+    (company.folder / "state.db").write_text("no database at all, " * 100, encoding="utf-8")
+    document = company.document("check", "--json", code=1)
+    assert [finding["subject"] for finding in document["findings"] if not finding["ok"]] == ["state"]
+
+
+def test_a_configuration_that_is_not_valid_lists_every_problem(company: Company) -> None:
+    company.config.write_text("directories: {}\nfoo: 1\n", encoding="utf-8")
+    result = company.dirsync("check")
+    assert result.exit_code == 2
+    assert result.stderr.count("dirsync: error: ") >= 3
