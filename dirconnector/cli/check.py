@@ -28,7 +28,7 @@ def check(shared: Shared, as_json: bool) -> None:
     """Try every connection and name the cure of what fails.
 
     Validates the configuration, then connects to each directory, to the organization, and to the state. Changes
-    nothing. Exits with 0 when all is well, 1 when something fails, 2 when the configuration is not valid.
+    nothing on any side. Exits with 0 when all is well, 1 when something fails, 2 when the configuration is not valid.
     """
     config = configuration(shared)
     found = list(findings(config))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -157,10 +158,15 @@ def _problems(plan: Plan, found: _Found) -> Iterator[Section]:
     rows = [
         Row(problem.directory or problem.entry, problem.why)
         for problem in plan.problems
-        if problem.entry in names or any(email in f"{problem.entry} {problem.why}".lower() for email in emails)
+        if problem.entry in names or any(_names(email, f"{problem.entry} {problem.why}") for email in emails)
     ]
     if rows:
         yield Section(title="Problems that concern them", rows=tuple(rows), tone=Tone.WARNS)
+
+
+def _names(email: str, text: str) -> bool:
+    """True when ``text`` has this address, not merely a longer one that ends or begins with it."""
+    return re.search(rf"(?<![\w.+-]){re.escape(email)}(?![\w-]|\.\w)", text.lower()) is not None
 
 
 def _planned(plan: Plan, found: _Found) -> Iterator[Section]:

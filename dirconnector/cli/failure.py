@@ -21,17 +21,18 @@ def error_document(error: BaseException, exit_code: int) -> dict[str, Any]:
     return {**document, "exit_code": exit_code}
 
 
-def tell(error: DirsyncError) -> None:
-    """Say what went wrong; one line for each problem."""
+def tell(error: DirsyncError, where: str = "") -> None:
+    """Say what went wrong; one line for each problem, after ``where``."""
     for line in error.problems if isinstance(error, ConfigError) else [str(error)]:
-        logger.error("%s", line)
+        logger.error("%s%s", where, line)
 
 
-def tell_bug(error: Exception) -> None:
-    """Say that this was not foreseen, with everything that a report needs."""
+def tell_bug(error: Exception, where: str = "") -> None:
+    """Say that this was not foreseen, with everything that a report needs, after ``where``."""
     logger.error(
-        "unexpected %s: this is a mistake in dirsync. Please report it with the lines below, after removing what is "
+        "%sunexpected %s: this is a mistake in dirsync. Please report it with the lines below, after removing what is "
         "private. Nothing is lost: it is safe to run again",
+        where,
         type(error).__name__,
         exc_info=error,
     )

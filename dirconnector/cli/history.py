@@ -15,8 +15,8 @@ from dirconnector.cli.screen import screen
 from dirconnector.errors import ConfigError
 from dirconnector.output.sections import Row, Section, View, cut, sections
 from dirconnector.output.stdout import write, write_json
-from dirconnector.output.words import count, headline
-from dirconnector.plan.document import saved_plan
+from dirconnector.output.words import count, doing, headline
+from dirconnector.plan.document import from_history, saved_plan
 from dirconnector.plan.model import Action, Change, Exceeded, Failure, Outcome, Unmanaged
 from dirconnector.plan.report import Report
 from dirconnector.state import State
@@ -60,8 +60,9 @@ def history(shared: Shared, number: int | None, as_json: bool, limit: int, every
             raise ConfigError(
                 f"no run {number} of {organization} in the history; `dirsync history` lists those there are"
             )
-        row, document = found
+        row, stored = found
         calls = state.calls(number)
+    document = from_history(stored)
     if as_json:
         write_json({"run": _run_document(row), "report": document, "calls": [asdict(call) for call in calls]})
     else:
@@ -123,6 +124,8 @@ def _told(document: Mapping[str, Any], view: View) -> tuple[str, list[Section]]:
         return "This run did not finish: it was killed, or it is still going on.", []
     if "error" in document:
         return f"It ended with an error: {document['error']}", []
+    if document.get("dry_run") and not document.get("changes") and any(document["summary"].values()):
+        return f"Would {doing(document['summary'], past=False)}. Of a dry run only the numbers are kept.", []
     try:
         report = stored_report(document)
     except ConfigError:

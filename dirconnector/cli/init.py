@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -50,25 +51,24 @@ def _answer_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option(
     "--output",
     metavar="FILE",
-    default="dirsync.yaml",
-    show_default=True,
     type=click.Path(path_type=Path),
-    help="Where to write.",
+    help="Where to write; else the file of --config, else dirsync.yaml.",
 )
 @click.option("--force", is_flag=True, help="Overwrite the file if there is one.")
 @click.option("--defaults", is_flag=True, help="Ask nothing: take the default for what no option answers.")
 @_answer_options
 @common
-def init(shared: Shared, output: Path, force: bool, defaults: bool, **given: str | None) -> None:
+def init(shared: Shared, output: Path | None, force: bool, defaults: bool, **given: str | None) -> None:
     """Ask a few questions and write a commented configuration.
 
     Whatever an option answers is not asked. No secret is asked for: the file says where secrets are to be found.
     """
+    output = output or Path(shared.config or "dirsync.yaml")
     if output.exists() and not force:
         raise ConfigError(f"{output}: exists already; --force overwrites it, --output names another file")
     text = starter_config(dict(_answers(given, ask=not defaults)))
     write_file(output, text)
-    option = "" if str(output) == "dirsync.yaml" else f" -c {output}"
+    option = "" if str(output) == "dirsync.yaml" else f" -c {shlex.quote(str(output))}"
     write(f"Written: {output}\nNext: look into it, then run  dirsync{option} check\n")
 
 

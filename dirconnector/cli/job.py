@@ -25,7 +25,7 @@ from dirconnector.output.logs import redact_with
 from dirconnector.output.progress import progress
 from dirconnector.output.redact import Redaction, secrets_in
 from dirconnector.output.words import count
-from dirconnector.plan.document import report_document
+from dirconnector.plan.document import history_document
 from dirconnector.plan.report import Report
 from dirconnector.readers import Reader, reader_class
 from dirconnector.state import State
@@ -102,6 +102,7 @@ def recorded(
         watching = stack.enter_context(watched(shared))
         job, number = stack.enter_context(_begun(config, command, watching, dry_run=dry_run))
         try:
+            _tell_of_killed_runs(job)
             report = work(job, number)
         except KeyboardInterrupt:
             words = _interrupted(job, number)
@@ -111,7 +112,7 @@ def recorded(
             code = error.exit_code if isinstance(error, DirsyncError) else 1
             _finish(job, number, error_document(error, code), "")
             raise
-        _finish(job, number, report_document(report, exit_code=exit_code(report)), report.plan.plan_id)
+        _finish(job, number, history_document(report, exit_code=exit_code(report)), report.plan.plan_id)
         return report
 
 
@@ -159,6 +160,14 @@ def _finish(job: Job, number: int, document: dict[str, object], plan_id: str) ->
     except StateError as error:
         # what was done is done: it must be reported whatever becomes of the record
         logger.error("the end of run %d is not in the history: %s", number, error)
+
+
+def _tell_of_killed_runs(job: Job) -> None:
+    killed = {call.run for call in job.state.open_calls(job.organization.name)}
+    for run in sorted(killed):
+        logger.warning(
+            "run %d was stopped in the middle of a request: both sides are read again, so nothing is done twice", run
+        )
 
 
 def _interrupted(job: Job, number: int) -> str:

@@ -17,8 +17,10 @@ from dirconnector.cli.job import configuration, recorded
 from dirconnector.cli.options import Shared, common, json_option, view_options
 from dirconnector.cli.screen import screen
 from dirconnector.errors import ConfigError, DirsyncError
-from dirconnector.output.sections import View
+from dirconnector.output.logs import redacted
+from dirconnector.output.sections import Row, Section, View
 from dirconnector.output.stdout import write, write_json
+from dirconnector.output.words import count, headline
 from dirconnector.plan.document import report_document
 from dirconnector.plan.report import Report
 from dirconnector.sync import run as sync_run
@@ -50,6 +52,15 @@ class Ran(NamedTuple):
         if self.report is not None:
             return self.report.exit_code
         return self.error.exit_code if isinstance(self.error, DirsyncError) else 1
+
+    @property
+    def words(self) -> str:
+        """The outcome in a sentence or two."""
+        if self.report is not None:
+            return f"exit code {self.exit_code}. {headline(self.report)}"
+        lines = self.error.problems if isinstance(self.error, ConfigError) else (str(self.error),)
+        more = f" (and {len(lines) - 1} more)" if len(lines) > 1 else ""
+        return f"exit code {self.exit_code}. {redacted(lines[0])}{more}"
 
     @property
     def document(self) -> dict[str, Any]:
@@ -113,13 +124,17 @@ def _run_many(shared: Shared, configs: Sequence[Path], wanted: Wanted, view: Vie
         results.append(ran)
         if not as_json and ran.report is not None:
             if not one:
-                write(f"{'' if len(results) == 1 else chr(10)}== {path}\n")
+                write(f"== {path}\n")
             show(shared, ran.report, replace(view, again=f"dirsync run -c {shlex.quote(str(path))}"), as_json=False)
+            write("" if one else "\n")
+    code = most_serious(ran.exit_code for ran in results)
     if as_json:
-        code = most_serious(ran.exit_code for ran in results)
         documents = [{"config": str(ran.path), **ran.document} for ran in results]
         write_json(documents[0] if one else {"runs": documents, "exit_code": code})
-    click.get_current_context().exit(most_serious(ran.exit_code for ran in results))
+    elif not one:
+        rows = tuple(Row(str(ran.path), ran.words) for ran in results)
+        write(screen(shared).render_sections(f"{count(len(rows), 'configuration')}:", [Section(title="", rows=rows)]))
+    click.get_current_context().exit(code)
 
 
 def configurations(named: Sequence[Path]) -> list[Path]:
@@ -144,10 +159,10 @@ def _attempt(shared: Shared, path: Path, wanted: Wanted) -> Ran:
     try:
         return Ran(path, _run(shared, path, wanted), None)
     except DirsyncError as error:
-        tell(error)
+        tell(error, "" if isinstance(error, ConfigError) else f"{path}: ")
         return Ran(path, None, error)
     except Exception as error:
-        tell_bug(error)
+        tell_bug(error, f"{path}: ")
         return Ran(path, None, error)
 
 

@@ -47,7 +47,7 @@ class Bars:
     """One line on stderr for the phase that is going on, a :data:`~dirconnector.model.Progress`."""
 
     def __init__(self) -> None:
-        self._bars = _Late(
+        self.display = _Late(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=20),
@@ -62,14 +62,14 @@ class Bars:
 
     def __call__(self, phase: str, done: int, total: int | None) -> None:
         if self._task is None:
-            self._bars.start()
+            self.display.start()
         if self._task is None or phase != self._phase:
             if self._task is not None:
-                self._bars.remove_task(self._task)
+                self.display.remove_task(self._task)
             self._phase = phase
-            self._task = self._bars.add_task(clean(phase), total=total)
-        self._bars.update(self._task, completed=done, total=total)
+            self._task = self.display.add_task(clean(phase), total=total)
+        self.display.update(self._task, completed=done, total=total)
 
     def stop(self) -> None:
         """Take the display away."""
-        self._bars.stop()
+        self.display.stop()

@@ -53,7 +53,8 @@ class Section:
 class View:
     """How much is shown: at most about ``limit`` rows (None = all of them), and with ``details`` also what is only
     counted otherwise. More than ``gather`` memberships are gathered group by group (None = never), with at most
-    ``named`` people of each group named (None = all). ``again`` is the command to which ``--approve`` can be added.
+    ``named`` people of each group named (None = all); likewise people for whom the reason is the same. ``again`` is
+    the command to which ``--approve`` can be added.
     """
 
     limit: int | None = 40
@@ -119,7 +120,28 @@ def _rows(action: Action, changes: Sequence[Change], view: View) -> list[Row]:
     if action in _MEMBERSHIPS and view.gather is not None and len(changes) > view.gather:
         groups = groupby(changes, key=lambda change: (change.group, change.group_key))
         return [_one_group(list(members), view.named) for _, members in groups]
-    return [Row(change.what, change.reason) for change in changes]
+    return _by_reason([Row(change.what, change.reason) for change in changes], view)
+
+
+def _by_reason(rows: Sequence[Row], view: View) -> list[Row]:
+    """Gather more than a few rows with the same reason in one row: the reason, then whom it is about.
+
+    Not where everything is shown: there each line is to stand for itself.
+    """
+    if view.limit is None or view.gather is None:
+        return list(rows)
+    reasons: dict[str, list[str]] = {}
+    for row in rows:
+        reasons.setdefault(row.why, []).append(row.what)
+    gathered: list[Row] = []
+    for why, names in reasons.items():
+        if len(names) > view.gather:
+            hidden = len(names) - view.limit
+            more = f" and {hidden} more (--all shows them)" if hidden > 0 else ""
+            gathered.append(Row(f"{why} ({len(names)}):", ", ".join(names[: view.limit]) + more))
+        else:
+            gathered += [Row(name, why) for name in names]
+    return gathered
 
 
 def _one_group(changes: Sequence[Change], named: int | None) -> Row:
@@ -140,20 +162,20 @@ def _held(plan: Plan, view: View) -> Iterator[Section]:
         limit, why = item.limit, item.why
         # what waits for something else that is held has a sentence of its own: it stands in the row
         causes.setdefault((limit, "" if why.startswith("waits for: ") else why), []).append(item)
-    shown = shares([len(items) for items in causes.values()], view.limit)
-    found = list(_causes(causes, shown))
+    found = list(_causes(causes, view))
     if found and approvable(plan):
         note = "If all this is meant, release exactly this and nothing else, once:"
         found[-1] = replace(found[-1], note=note, command=f"{view.again} --approve {plan.plan_id}")
     yield from found
 
 
-def _causes(causes: dict[tuple[str, str], list[Held]], shown: Sequence[int]) -> Iterator[Section]:
-    for ((limit, why), items), number in zip(causes.items(), shown, strict=True):
-        rows = [Row(item.change.what, _held_words(item)) for item in items[:number]]
+def _causes(causes: dict[tuple[str, str], list[Held]], view: View) -> Iterator[Section]:
+    tables = [_by_reason([Row(i.change.what, _held_words(i)) for i in items], view) for items in causes.values()]
+    shown = shares([len(rows) for rows in tables], view.limit)
+    for ((limit, why), items), rows, number in zip(causes.items(), tables, shown, strict=True):
         held = f" ({count(len(items), 'change')})" if items else ""
-        title = f"Held by {limit}: {why}{held}" if why else f"Held with them by {limit}{held}"
-        yield Section(title=title, rows=tuple(rows), hidden=len(items) - number, tone=Tone.WARNS)
+        title = f"Held by {limit}{held}: {why}" if why else f"Held with them by {limit}{held}"
+        yield Section(title=title, rows=tuple(rows[:number]), hidden=len(rows) - number, tone=Tone.WARNS)
 
 
 def _held_words(item: Held) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from dirconnector.plan.model import Action, Forecast, Outcome, Plan
+from dirconnector.plan.model import Action, Forecast, Outcome
 from dirconnector.plan.report import Report
 
 _PEOPLE = ("person", "people")
@@ -40,10 +40,10 @@ def listing(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}"
 
 
-def doing(plan: Plan, *, past: bool) -> str:
-    """``invite 3 people and revoke 1 person``: the changes of a plan by action; empty when there is none."""
+def doing(summary: Mapping[str, int], *, past: bool) -> str:
+    """``invite 3 people and revoke 1 person``: numbers of changes by action in words; empty when there is none."""
     parts = []
-    for action, number in plan.summary.items():
+    for action, number in summary.items():
         if number:
             infinitive, done, noun = VERBS[Action(action)]
             parts.append(f"{done if past else infinitive} {count(number, *noun)}")
@@ -72,10 +72,10 @@ def _what_happens(report: Report) -> str:
             return "Nothing is applied."
         return "Nothing to do."
     if report.dry_run or outcome is None:
-        return f"Would {doing(plan, past=False)}."
+        return f"Would {doing(plan.summary, past=False)}."
     if outcome.failures or outcome.skipped:
         return f"{outcome_words(outcome)}."
-    return f"{_capital(doing(plan, past=True))}."
+    return f"{_capital(doing(plan.summary, past=True))}."
 
 
 def outcome_words(outcome: Outcome) -> str:

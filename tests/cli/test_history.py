@@ -11,7 +11,7 @@ def test_a_run_is_shown_with_its_changes_reasons_and_calls(company: Company) -> 
     result = company.dirsync("history", "1")
     assert result.exit_code == 0
     assert result.stdout.startswith("Invited 12 people, created 1 group and added 12 memberships.")
-    assert "person00@example.org  in hq" in result.stdout
+    assert "in hq (12):  person00@example.org, person01@example.org" in result.stdout
     assert "POST /public/organization/import" in result.stdout
     document = company.document("history", "1", "--json")
     assert document["run"]["command"] == "run"

@@ -6,14 +6,17 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from io import StringIO
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from dirconnector.model import no_progress
 from dirconnector.output import logs
+from dirconnector.output.bars import Bars
 from dirconnector.output.clean import clean, json_text
 from dirconnector.output.logs import CHANGE, StderrHandler, redact_with, redacted, set_up
 from dirconnector.output.markdown import escape, markdown
@@ -186,3 +189,23 @@ def test_progress_costs_nothing_when_nobody_watches(stderr: Callable[[], str]) -
     with progress(wanted=True) as watching:
         assert watching is no_progress
     assert stderr() == ""
+
+
+def test_a_phase_is_shown_once_it_has_lasted_a_second() -> None:
+    bars = Bars()
+    try:
+        bars("reading hq\x1b", 3, 10)
+        (task,) = bars.display.tasks
+        assert list(bars.display.get_renderables()) == []
+        assert task.start_time is not None
+        task.start_time -= 2
+        (table,) = bars.display.get_renderables()
+        written = StringIO()
+        Console(file=written, width=80).print(table)
+        line = written.getvalue()
+        assert "reading hq\\x1b" in line
+        assert "3/10" in line
+        bars("planning", 0, None)
+        assert [task.description for task in bars.display.tasks] == ["planning"]
+    finally:
+        bars.stop()

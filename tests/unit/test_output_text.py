@@ -129,8 +129,21 @@ def test_memberships_beyond_a_few_are_gathered_by_group() -> None:
     assert len(section.rows) == 20
 
 
+def test_people_with_the_same_reason_are_gathered_unless_everything_is_shown() -> None:
+    changes = [*(change(Action.REVOKE, f"{n:02}@x") for n in range(50)), change(Action.REVOKE, "z@x", "", "left")]
+    report = Report(plan=plan(*changes), dry_run=True)
+    (section,) = _sections(report)
+    assert section.rows[0].what == "in hq (50):"
+    assert section.rows[0].why.endswith("38@x, 39@x and 10 more (--all shows them)")
+    assert tuple(section.rows[1]) == ("z@x", "left")
+    (section,) = _sections(report, View(limit=None, gather=None))
+    assert len(section.rows) == 51
+    held = Report(plan=plan(held=tuple(Held(c, "limits.removals", "too many") for c in changes)), dry_run=True)
+    assert _sections(held)[0].rows[0].what == "revoke: in hq (50):"
+
+
 def test_what_is_hidden_is_counted() -> None:
-    report = Report(plan=plan(*(change(Action.INVITE, f"{n}@x") for n in range(52))), dry_run=True)
+    report = Report(plan=plan(*(change(Action.INVITE, f"{n}@x", "", f"why {n}") for n in range(52))), dry_run=True)
     assert "... and 12 more; --all shows them" in shown(report)
     assert "--all" not in shown(report, View(limit=None))
 
