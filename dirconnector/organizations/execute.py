@@ -294,8 +294,8 @@ class _Applying:
             self._import_groups(groups)
             return
         try:
-            invited = frozenset(change.key for change in people.changes)
-            document = self._group_document(groups, invited)
+            imported = frozenset(change.key for change in people.changes)
+            document = self._group_document(groups, imported)
         except OrganizationError as error:
             self._fail(groups, error)
             groups, document = [], GroupEntries()
@@ -344,21 +344,21 @@ class _Applying:
             for call in routes.calls_by_id(state.ref, state.changes):
                 self.make(call)
 
-    def _group_document(self, changes: Iterable[Change], invited: frozenset[str]) -> GroupEntries:
+    def _group_document(self, changes: Iterable[Change], imported: frozenset[str]) -> GroupEntries:
         document = GroupEntries()
         for ref, work in routes.by_ref(changes, self.known.group_id_of).items():
             if ref in self.lost_groups:
                 document.skipped += len(work)
             else:
-                document.add(self._state(ref, work, invited), self.known, self.accepts)
+                document.add(self._state(ref, work, imported), self.known, self.accepts)
         return document
 
-    def _state(self, ref: str, changes: Iterable[Change], invited: frozenset[str]) -> GroupState:
+    def _state(self, ref: str, changes: Iterable[Change], imported: frozenset[str]) -> GroupState:
         group = self.known.groups.get(ref)
         members: Iterable[str] = group.members if group else ()
         if ref in self.unverified:
             members = self._ask(lambda: self.endpoints.group_member_ids(ref))
-        return group_state(ref, changes, self.known, members=members, invited=invited)
+        return group_state(ref, changes, self.known, members=members, imported=imported)
 
     def _settle(self) -> None:
         """Read the members once more, when somebody was imported since: who is there now, with which id, and

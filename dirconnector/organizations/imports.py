@@ -180,7 +180,7 @@ def name_fault(name: str, accepts: Accepts) -> str:
 
 @dataclass(slots=True, kw_only=True)
 class GroupState:
-    """What one group is to become: ``ids`` of members who exist, ``keys`` of people invited in the same
+    """What one group is to become: ``ids`` of members who exist, ``keys`` of people in the same
     import.
 
     ``changes`` go into the call, ``orphans`` are memberships of people who are not in the organization.
@@ -202,7 +202,7 @@ class GroupState:
 
 
 def group_state(
-    ref: str, changes: Iterable[Change], known: Known, *, members: Iterable[str], invited: frozenset[str]
+    ref: str, changes: Iterable[Change], known: Known, *, members: Iterable[str], imported: frozenset[str]
 ) -> GroupState:
     """Current members plus additions minus removals: whoever is in the group for another reason stays in it."""
     changes = list(changes)
@@ -216,21 +216,22 @@ def group_state(
         ids={member_id for member_id in members if member_id in known.keys},
     )
     for change in changes:
-        _work_in(change, state, known, invited)
+        _work_in(change, state, known, imported)
     return state
 
 
-def _work_in(change: Change, state: GroupState, known: Known, invited: frozenset[str]) -> None:
+def _work_in(change: Change, state: GroupState, known: Known, imported: frozenset[str]) -> None:
     if change.action in (Action.CREATE_GROUP, Action.RENAME_GROUP):
         state.name = change.group
     else:
         member_id = change.member_id if change.member_id in known.keys else known.id_of.get(change.key)
         if change.action is Action.REMOVE_MEMBERSHIP:
             state.ids.discard(member_id or "")
+        elif change.key in imported and (member_id is None or not known.keys[member_id]):
+            # invited or adopted by the very import that has the group: their keys are known to it by then
+            state.keys.add(change.key)
         elif member_id is not None:
             state.ids.add(member_id)
-        elif change.key in invited:
-            state.keys.add(change.key)
         else:
             state.orphans.append(change)
             return

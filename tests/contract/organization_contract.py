@@ -318,6 +318,19 @@ class OrganizationContract:
         assert subject.emails_in("Sales") == {"gil@example.org", "ana@example.org"}
         assert subject.journal.endpoints == {IMPORT: 1}
 
+    def test_create_a_group_with_people_adopted_by_the_same_import(self, subject: Subject) -> None:
+        group = subject.groups(Action.CREATE_GROUP, "Sales", "g-sales")
+        outcome = subject.apply(
+            subject.person(Action.ADOPT, "cleo@example.org", "k-cleo"),
+            group,
+            subject.membership(Action.ADD_MEMBERSHIP, "cleo@example.org", group, "k-cleo"),
+            subject.membership(Action.ADD_MEMBERSHIP, "cleo@example.org", "Engineering", "k-cleo"),
+        )
+        assert applied(outcome, 4)
+        assert subject.emails_in("Sales") == {"cleo@example.org"}
+        assert subject.emails_in("Engineering") == {"ana@example.org", "eve@example.org", "cleo@example.org"}
+        assert subject.journal.endpoints == {IMPORT: 1}
+
     def test_create_a_group_for_somebody_without_a_key(self, subject: Subject) -> None:
         group = subject.groups(Action.CREATE_GROUP, "Sales", "g-sales")
         member = subject.membership(Action.ADD_MEMBERSHIP, "cleo@example.org", group, "k-unknown")
