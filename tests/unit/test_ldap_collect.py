@@ -8,6 +8,7 @@ from uuid import UUID
 
 from dirconnector.model import Group
 from dirconnector.readers.ldap.ber import Entry
+from dirconnector.readers.ldap.deleted import deleted_keys
 from dirconnector.readers.ldap.groups import GroupCollector
 from dirconnector.readers.ldap.presets import ACTIVE_DIRECTORY, JUMPCLOUD, OPENLDAP, OTHER, Preset
 from dirconnector.readers.ldap.scope import group_scope, user_scope
@@ -145,3 +146,12 @@ def test_two_groups_with_one_key_are_neither() -> None:
 def test_two_people_with_one_key_are_neither() -> None:
     users = people(OPENLDAP, *((f"uid={n}", {"entryuuid": [b"1"], "uid": [n.encode()]}) for n in "abc"))
     assert not users.users and list(users.unsyncable) == ["1"] and len(users.problems) == 3
+
+
+def test_deleted_and_restored_meanwhile() -> None:
+    entries: list[Entry] = [
+        (f"CN=Gone\\0ADEL:{key(1)},CN=Deleted Objects,DC=x", {"objectguid": [guid(1)]}),
+        (f"CN=Back\\0ADEL:{key(2)},CN=Deleted Objects,DC=x", {"objectguid": [guid(2)]}),
+        ("CN=Deleted Objects,DC=x", {}),
+    ]
+    assert deleted_keys(entries, {key(2)}) == {key(1): "deleted in the directory: CN=Gone"}

@@ -8,7 +8,7 @@ import socket
 import ssl
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
@@ -59,6 +59,10 @@ class _StartTls(ldap3.Tls):
             raise
 
 
+class _NotUpgraded(Exception):
+    """StartTLS ended without TLS. Names the exception of ldap3."""
+
+
 def _hand_over(connection: ldap3.Connection, connected: socket.socket) -> None:
     """Makes ldap3 use a socket that is connected already: then errors of sockets and TLS arrive as they are, and no
     socket leaks.
@@ -96,7 +100,7 @@ class Session:
             url = self._urls[(self._next + turn) % len(self._urls)]
             try:
                 self._connect(url, credentials)
-            except (OSError, ValueError, LDAPExceptionError) as error:
+            except (OSError, ValueError, LDAPExceptionError, _NotUpgraded) as error:
                 self.close()
                 failures.append(f"{url}: {_why_not_connected(error, self._settings.tls)}")
                 continue
@@ -109,13 +113,10 @@ class Session:
         connection, self._connection = self._connection, None
         if connection is None:
             return
-        try:
+        with suppress(Exception):  # a farewell; the connection may be in any state
             connection.unbind()
-        except (OSError, LDAPExceptionError):
-            pass
-        finally:
-            if connection.socket is not None:
-                connection.socket.close()
+        if connection.socket is not None:
+            connection.socket.close()
 
     @property
     def tls_version(self) -> str:
@@ -143,7 +144,7 @@ class Session:
         connected = _socket(parts, min(CONNECT_SECONDS, settings.timeout))
         try:
             connected.settimeout(settings.timeout)
-            host = parts.hostname or "localhost"
+            host = _host(parts)
             # loading the system's CAs takes longer than many a search: only when they will be used
             context = tls_context(self._directory, settings.tls) if self._encrypted(parts) else None
             if context is not None and parts.scheme == "ldaps":
@@ -160,10 +161,8 @@ class Session:
         if tls is not None and settings.tls.start_tls:
             try:
                 connection.start_tls(read_server_info=False)
-            except LDAPExceptionError:
-                if tls.failure is not None:
-                    raise tls.failure from None
-                raise
+            except Exception as error:  # whatever ldap3 makes of an answer that is not LDAP
+                raise tls.failure or _NotUpgraded(type(error).__name__) from None
 
     def _encrypted(self, parts: SplitResult) -> bool:
         return parts.scheme == "ldaps" or self._settings.tls.start_tls
@@ -207,12 +206,11 @@ class Session:
         """
         try:
             yield
-        except ImportError:
+        except (ImportError, ValueError) as error:
             self.close()
-            raise DirectoryRefused(
-                self._directory, f"bind: {self._settings.bind} {_MISSING[self._settings.bind]}"
-            ) from None
-        except (OSError, LDAPExceptionError, ValueError) as error:
+            why = _MISSING.get(self._settings.bind, f"failed in this program ({type(error).__name__})")
+            raise DirectoryRefused(self._directory, f"bind: {self._settings.bind} {why}") from None
+        except Exception as error:  # of ldap3, of gssapi, or whatever ldap3 makes of an answer that is not LDAP
             self.close()
             if self._settings.bind == "sasl-gssapi":
                 cure = "is there a Kerberos ticket (klist), and does the URL name the host as in its service principal?"
@@ -229,6 +227,11 @@ _MISSING = {
 }
 
 
+def _host(parts: SplitResult) -> str:
+    """The host of a URL; the path of a Unix socket is not one."""
+    return "localhost" if parts.scheme == "ldapi" else parts.hostname or "localhost"
+
+
 def _socket(parts: SplitResult, seconds: int) -> socket.socket:
     if parts.scheme == "ldapi":
         connected = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -240,7 +243,7 @@ def _socket(parts: SplitResult, seconds: int) -> socket.socket:
             raise
         return connected
     port = parts.port or (636 if parts.scheme == "ldaps" else 389)
-    connected = socket.create_connection((parts.hostname or "localhost", port), timeout=seconds)
+    connected = socket.create_connection((_host(parts), port), timeout=seconds)
     connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return connected
 
@@ -294,8 +297,8 @@ def _why_not_connected(error: Exception, tls: Tls) -> str:
         return "nothing listens there; check host and port"
     if isinstance(error, TimeoutError):
         return "no answer within the timeout; check host, port and firewalls"
-    if isinstance(error, LDAPExceptionError):
-        return f"StartTLS was refused ({type(error).__name__}); use an ldaps:// URL, or enable TLS on the server"
+    if isinstance(error, _NotUpgraded):
+        return f"StartTLS did not succeed ({error}); use an ldaps:// URL, or enable TLS on the server"
     return _reason(error) if isinstance(error, OSError) else str(error)
 
 

@@ -180,11 +180,18 @@ class _Names:
         self._people = people
         self._exact = groups
         self._groups = {normalise(dn): key for dn, key in groups.items()}
+        self._known: dict[str, tuple[str, str]] = {}
         self._users: dict[str, str] | None = None
         self._logins: dict[str, str] | None = None
 
     def look_up(self, value: str) -> tuple[str, str]:
         """``(user key, "")``, ``("", group key)`` or two empty strings."""
+        found = self._known.get(value)
+        if found is None:
+            found = self._known[value] = self._find(value)
+        return found
+
+    def _find(self, value: str) -> tuple[str, str]:
         group = self._exact.get(value, "")
         if group:
             return "", group

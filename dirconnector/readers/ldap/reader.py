@@ -10,24 +10,17 @@ from typing import TypeVar
 
 from dirconnector.errors import DirectoryRefused, DirectoryUnreachable
 from dirconnector.model import Evidence, Finding, Problem, Progress, Snapshot
-from dirconnector.readers.ldap import ber
+from dirconnector.readers.ldap import deleted
 from dirconnector.readers.ldap.ber import Entry
 from dirconnector.readers.ldap.checking import findings
 from dirconnector.readers.ldap.connect import Session
-from dirconnector.readers.ldap.entries import key_of
 from dirconnector.readers.ldap.evidence import evidence, missing_key, refusal
 from dirconnector.readers.ldap.groups import GroupCollector
 from dirconnector.readers.ldap.presets import Preset
-from dirconnector.readers.ldap.search import BASE, ConnectionLost, Ending, Query, Receive, Wire, describe, search, whole
+from dirconnector.readers.ldap.search import BASE, ConnectionLost, Ending, Query, Receive, Wire, search, whole
 from dirconnector.readers.ldap.server import Server, look_at, queries
 from dirconnector.readers.ldap.settings import LdapSettings
 from dirconnector.readers.ldap.users import UserCollector
-
-SHOW_DELETED = "1.2.840.113556.1.4.417"
-"""LDAP_SERVER_SHOW_DELETED_OID, [MS-ADTS] 3.1.1.3.4.1.14."""
-
-DELETED_MARK = "\\0ADEL:"
-"""What follows the name of an entry in the DN that it gets when it is deleted ([MS-ADTS] 3.1.1.5.5.1.1)."""
 
 T = TypeVar("T")
 
@@ -58,11 +51,12 @@ class LdapReader:
         first breaks.
         """
         now = datetime.now(UTC)
+        self._wire = None
         with closing(self._session):
             server = self._twice(self._server)
             people, evidence_of_users = self._twice(lambda: self._users(server, now, progress))
             groups, evidence_of_groups = self._twice(lambda: self._groups(server, people, progress))
-            deleted, evidence_of_deleted = self._deleted(server, people, groups)
+            gone, evidence_of_deleted = self._deleted(server, people, groups)
         problems: list[Problem] = [*people.problems, *(groups.problems if groups else ())]
         return Snapshot(
             users=people.users,
@@ -70,7 +64,7 @@ class LdapReader:
             evidence=(*evidence_of_users, *evidence_of_groups, *evidence_of_deleted),
             problems=tuple(problems),
             unsyncable=people.unsyncable | (groups.unsyncable if groups else {}),
-            deleted=deleted,
+            deleted=gone,
         )
 
     def check(self) -> Iterator[Finding]:
@@ -183,43 +177,29 @@ class LdapReader:
         snapshot complete.
         """
         contexts = server.root.get("defaultnamingcontext", ())
-        if server.preset.name != "active-directory" or not self._settings.deleted_objects or not contexts:
+        wanted = server.preset.name == "active-directory" and self._settings.deleted_objects
+        if not wanted or not contexts or people.attribute != deleted.KEY:
             return {}, []
-        if people.attribute != "objectguid":
-            return {}, []
-        query = Query(
-            name="deleted objects",
-            base=f"CN=Deleted Objects,{contexts[0]}",
-            filter="(&(isDeleted=TRUE)(|(objectClass=user)(objectClass=group)))",
-            attributes=("objectGUID",),
-            controls=(ber.control(SHOW_DELETED, critical=True),),
-        )
+        query = deleted.query(contexts[0])
         found: list[Entry] = []
         size = self._settings.page_size if server.paging else None
         try:
             ending = search(self._connected(), query, found.extend, page_size=size)
         except ConnectionLost as error:
-            self._wire = None
-            return {}, [self._about_deleted(0, 0, f"cannot be read ({error})")]
+            why = f"cannot be read ({error}); nothing depends on it"
+            return {}, [Evidence(directory=self._name, query=query.name, complete=True, pages=0, entries=0, why=why)]
         known = {*people.keys.values(), *(groups.groups if groups else ()), *(groups.unsyncable if groups else ())}
-        deleted = {
-            key: f"deleted in the directory: {dn.partition(DELETED_MARK)[0]}"
-            for dn, values in found
-            if (key := key_of(dn, values, "objectguid")) and key not in known
-        }
-        if not ending.complete:
-            why = f"cannot be read ({describe(ending.result)})"
-        elif not deleted:
-            why = "nothing is listed: nothing was deleted, or this account may not read it"
-        else:
-            why = "the server marked the end"
-        return deleted, [self._about_deleted(ending.pages, ending.entries, why)]
-
-    def _about_deleted(self, pages: int, entries: int, why: str) -> Evidence:
-        why = f"{why}; nothing depends on it"
-        return Evidence(
-            directory=self._name, query="deleted objects", complete=True, pages=pages, entries=entries, why=why
-        )
+        keys = deleted.deleted_keys(found, known)
+        return keys, [
+            Evidence(
+                directory=self._name,
+                query=query.name,
+                complete=True,
+                pages=ending.pages,
+                entries=ending.entries,
+                why=deleted.why(ending, any_found=bool(found)),
+            )
+        ]
 
     def _evidence(self, asked: _Asked, preset: Preset, gaps: list[str], notes: list[str]) -> Evidence:
         return evidence(
