@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from dirconnector.model import Current
 from dirconnector.organizations import Call
-from dirconnector.plan.model import Action, Change, Forecast, Seats
+from dirconnector.plan.model import Action, Change, Forecast, Seats, count_actions
 
 GET_MEMBERS = "GET /public/members"
 GET_MEMBER = "GET /public/members/{id}"
@@ -43,6 +43,9 @@ MEMBERSHIP_ACTIONS = frozenset({Action.ADD_MEMBERSHIP, Action.REMOVE_MEMBERSHIP}
 
 GROUP_ACTIONS = MEMBERSHIP_ACTIONS | {Action.CREATE_GROUP, Action.RENAME_GROUP}
 """What an import does with groups."""
+
+LEAVING = frozenset({Action.REVOKE, Action.REMOVE})
+"""What takes somebody's seat away."""
 
 _READ_FIRST = {PUT_MEMBER: GET_MEMBER, PUT_GROUP: GET_GROUP, DELETE_GROUP: GET_GROUP}
 
@@ -229,13 +232,13 @@ def forecast(
         requests.update(_read_back(changes, current))
     requests = +requests
     reads = sum(number for endpoint, number in requests.items() if endpoint.startswith("GET "))
-    count = Counter(change.action for change in changes)
+    count = count_actions(changes)
     return Forecast(
         requests=dict(sorted(requests.items())),
         seconds=pace.seconds(reads=reads, writes=requests.total() - reads),
         seats=Seats(
             needed=count[Action.INVITE] + count[Action.RESTORE],
-            freed=sum(1 for change in changes if _frees_seat(change, current)),
+            freed=sum(_frees_seat(change, current) for change in changes if change.action in LEAVING),
             free=current.seats_free,
         ),
         mails=count[Action.INVITE],
@@ -269,7 +272,7 @@ def _read_back(changes: Iterable[Change], current: Current) -> dict[str, int]:
     """Afterwards: all members, and when groups are touched all groups and the members of those whose members
     should have changed.
     """
-    touched = by_group((c for c in changes if c.action in GROUP_ACTIONS), current)
+    touched = {c.group_id or c.group_key for c in changes if c.action in GROUP_ACTIONS}
     return {
         GET_MEMBERS: 1,
         GET_GROUPS: 1 if any(c.group for c in changes) else 0,
@@ -278,7 +281,5 @@ def _read_back(changes: Iterable[Change], current: Current) -> dict[str, int]:
 
 
 def _frees_seat(change: Change, current: Current) -> bool:
-    if change.action not in (Action.REVOKE, Action.REMOVE):
-        return False
     member = current.members.get(change.member_id)
     return member is not None and member.status.takes_seat

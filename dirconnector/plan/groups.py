@@ -172,11 +172,11 @@ def memberships(
         group_id = org_group.id if org_group is not None else ""
         joined = f"member of {group.name} in {group.directory}"
         for user in group.members:
+            if user in invited:
+                yield Change(Action.ADD_MEMBERSHIP, user, invited[user], group.name, joined, key, "", group_id)
+                continue
             member_id = enabled.get(user)
-            if member_id is None:
-                if user in invited:
-                    yield Change(Action.ADD_MEMBERSHIP, user, invited[user], group.name, joined, key, "", group_id)
-            elif member_id not in now and user not in untouchable:
+            if member_id is not None and member_id not in now and user not in untouchable:
                 email = people.member_of[user].email
                 yield Change(Action.ADD_MEMBERSHIP, user, email, group.name, joined, key, member_id, group_id)
         if not now:

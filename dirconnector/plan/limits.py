@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from dirconnector.model import Current, Status
 from dirconnector.plan.baseline import Baseline
-from dirconnector.plan.model import Action, Change, Exceeded, Held
+from dirconnector.plan.model import Action, Change, Exceeded, Held, count_actions
 from dirconnector.plan.policy import Limits, OnExceed
 
 INCOMPLETE = "incomplete read"
@@ -51,7 +51,7 @@ def empty(before: Sequence[Baseline], now: Sequence[Baseline], current: Current)
 
 def too_many(changes: Sequence[Change], current: Current, limits: Limits) -> Iterator[Exceeded]:
     """Removals and group deletions beyond the limit."""
-    counts = Counter(change.action for change in changes)
+    counts = count_actions(changes)
     leaving = counts[Action.REVOKE] + counts[Action.REMOVE]
     managed = sum(1 for m in current.members.values() if m.managed and m.status is not Status.REVOKED)
     if limits.removals.exceeded(leaving, managed):
@@ -73,7 +73,7 @@ def _percent(number: int, of: int, words: str, limits: Limits) -> str:
 
 def emptied_groups(changes: Iterable[Change], current: Current, limits: Limits) -> dict[str, str]:
     """Group id -> why: groups that would lose more of their members than the limit lets through."""
-    losses = Counter(change.group_id for change in changes if change.action is Action.REMOVE_MEMBERSHIP)
+    losses = Counter([change.group_id for change in changes if change.action is Action.REMOVE_MEMBERSHIP])
     held: dict[str, str] = {}
     for group_id, number in losses.items():
         group = current.groups[group_id]
@@ -100,7 +100,7 @@ def hold(
     """
     exceeded = [
         *exceeded,
-        *too_many([c for c in changes if c.action is not Action.REMOVE_MEMBERSHIP], current, limits),
+        *too_many(changes, current, limits),
     ]
     groups = emptied_groups(changes, current, limits)
     stop = _Stop(complete, next(iter(exceeded), None), limits.on_exceed is OnExceed.HOLD_ALL, groups)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import itemgetter
 from typing import NamedTuple
 
 from dirconnector.model import Evidence, Problem
@@ -67,6 +68,11 @@ class Change(NamedTuple):
     def sentence(self) -> str:
         """The change in one sentence, the same everywhere it is shown."""
         return f"{self.action.replace('_', ' ')} {self.what}: {self.reason}"
+
+
+def count_actions(changes: Iterable[Change]) -> Counter[Action]:
+    """Number of changes by action."""
+    return Counter(map(itemgetter(0), changes))
 
 
 class Held(NamedTuple):
@@ -146,7 +152,7 @@ class Plan:
     @property
     def summary(self) -> dict[str, int]:
         """Number of changes to apply by action, every action present."""
-        counts = Counter(change.action for change in self.changes)
+        counts = count_actions(self.changes)
         return {action.value: counts.get(action, 0) for action in Action}
 
 
