@@ -95,3 +95,15 @@ def test_a_result_with_everything() -> None:
     for cut in range(len(operation)):
         with pytest.raises(MalformedMessage):
             ber.decode_result(data[:cut], 0, cut)
+
+
+@pytest.mark.parametrize("code", [b"\x0a\x00", b"\x0a\x01\x80", b"\x0a\x05\x00\x00\x00\x00\x00", b"\x02\x01\x00"])
+def test_a_result_code_that_is_no_number_is_not_success(code: bytes) -> None:
+    operation = tlv(0x65, code, tlv(4), tlv(4))
+    with pytest.raises(MalformedMessage):
+        ber.decode_result(operation, 0, len(operation))
+
+
+def test_a_negative_message_id() -> None:
+    with pytest.raises(MalformedMessage):
+        ber.split(b"\x30\x07\x02\x01\x80\x65\x02\x04\x00")

@@ -160,10 +160,18 @@ def split(data: bytes, expected_id: bytes = b"") -> tuple[list[Message], int, in
 
 
 def _other_message(data: bytes, start: int, end: int) -> Message:
-    id_start, operation = _expect(data, start, end, 0x02, "a message id")
-    if not 1 <= operation - id_start <= 4 or operation >= end:
-        raise MalformedMessage("a message has no message id or no operation")
-    return int.from_bytes(data[id_start:operation], "big"), data[operation], operation, end
+    number, operation = _natural(data, start, end, 0x02, "a message id")
+    if operation >= end:
+        raise MalformedMessage("a message without an operation")
+    return number, data[operation], operation, end
+
+
+def _natural(data: bytes, position: int, limit: int, tag: int, what: str) -> tuple[int, int]:
+    """An INTEGER or ENUMERATED from 0 to maxInt (RFC 4511), and where it ends. An empty one is none: it is not 0."""
+    start, end = _expect(data, position, limit, tag, what)
+    if not 1 <= end - start <= 4 or data[start] >= 0x80:
+        raise MalformedMessage(f"{what} is not a number from 0 to 2147483647")
+    return int.from_bytes(data[start:end], "big"), end
 
 
 class Names:
@@ -302,8 +310,7 @@ def _attribute(
 def decode_result(data: bytes, start: int, end: int) -> Result:
     """The LDAPResult of a SearchResultDone or an ExtendedResponse at ``start``, and the controls after it."""
     _, position, operation_end = element(data, start, end)
-    code_start, position = _expect(data, position, operation_end, 0x0A, "a result code")
-    code = int.from_bytes(data[code_start:position], "big")
+    code, position = _natural(data, position, operation_end, 0x0A, "a result code")
     matched, position = _expect(data, position, operation_end, 0x04, "a matched DN")
     matched_dn = data[matched:position].decode("utf-8", "replace")
     text, position = _expect(data, position, operation_end, 0x04, "a diagnostic message")
