@@ -41,6 +41,7 @@ def test_good(taught: bool) -> None:
     [
         ("a value longer than its attribute", entry(longer(GOOD, 9), GOOD)),
         ("a value shorter than its attribute", entry(longer(GOOD, 9, -1), GOOD)),
+        ("a value that swallows the next attribute", entry(longer(GOOD, 9, len(GOOD)), GOOD)),
         ("values longer than their attribute", entry(longer(GOOD, 7), GOOD)),
         ("an attribute longer than its values", entry(longer(GOOD, 1), GOOD)),
         ("a last attribute longer than the list", entry(GOOD, longer(longer(longer(GOOD, 1), 7), 9))),
@@ -62,6 +63,12 @@ def test_broken(what: str, operation: bytes, taught: bool) -> None:
     for after in (b"", tlv(0x30, ber.integer(1), entry(GOOD))):  # at the end of the bytes, and with more behind it
         with pytest.raises(MalformedMessage):
             decode(operation, after, taught=taught)
+
+
+def test_an_entry_that_reaches_into_the_next_message() -> None:
+    whole = tlv(0x30, ber.integer(1), entry(GOOD))
+    with pytest.raises(MalformedMessage):
+        ber.decode_entry(whole, 5, len(whole) - 4, Names())
 
 
 @pytest.mark.parametrize(
