@@ -153,7 +153,7 @@ def _users(people: UserCollector, scope: UserScope, who: str) -> Iterator[Findin
         yield Finding(ok=False, subject="users", detail="no user was found", cure=cure)
     addressed = sum(1 for user in people.users.values() if user.email)
     if people.users:
-        sources = ", ".join(source.template or scope.spelling(source.attribute) for source in scope.emails)
+        sources = ", ".join(source.template or scope.spelling(source.needs[0]) for source in scope.emails)
         yield Finding(
             ok=addressed > 0,
             subject="users.email",

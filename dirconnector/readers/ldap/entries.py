@@ -96,34 +96,35 @@ def first_text(values: Values, attributes: tuple[str, ...]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmailSource:
-    """An attribute (lower case) or a template with its placeholders, each with the attribute it stands for."""
+    """An attribute, or a template with its placeholders and the attribute that each stands for.
 
-    attribute: str = ""
+    ``needs`` are the attributes (lower case) that it looks at.
+    """
+
+    needs: tuple[str, ...]
     template: str = ""
-    names: tuple[tuple[str, str], ...] = ()
+    placeholders: tuple[str, ...] = ()
 
     @staticmethod
     def parse(source: str, username: str) -> EmailSource:
         """From the config's spelling. ``{username}`` stands for the attribute that ``users.username`` names."""
         names = placeholders(source)
         if not names:
-            return EmailSource(attribute=source.lower())
-        pairs = tuple((name, (username if name == "username" else name).lower()) for name in names)
-        return EmailSource(template=source, names=pairs)
-
-    @property
-    def needs(self) -> tuple[str, ...]:
-        """The attributes it looks at."""
-        return (self.attribute,) if self.attribute else tuple(attribute for _, attribute in self.names)
+            return EmailSource(needs=(source.lower(),))
+        needs = tuple((username if name == "username" else name).lower() for name in names)
+        return EmailSource(needs=needs, template=source, placeholders=tuple(names))
 
     def value(self, values: Values) -> str:
         """The address, empty when the entry lacks what it is made of."""
-        if self.attribute == "proxyaddresses":
+        if self.template:
+            return self._filled(values)
+        if self.needs == ("proxyaddresses",):
             return _primary_smtp(values.get("proxyaddresses", []))
-        if self.attribute:
-            return first_text(values, (self.attribute,))
+        return first_text(values, self.needs)
+
+    def _filled(self, values: Values) -> str:
         address = self.template
-        for name, attribute in self.names:
+        for name, attribute in zip(self.placeholders, self.needs, strict=True):
             part = first_text(values, (attribute,))
             if not part:
                 return ""

@@ -20,7 +20,7 @@ class UserScope:
     keys: tuple[str, ...]
     emails: tuple[EmailSource, ...]
     names: tuple[str, ...]
-    username: str
+    username: tuple[str, ...]
     rules: tuple[Rule, ...]
     expiry: bool
     selected: frozenset[str]
@@ -79,7 +79,7 @@ def user_scope(
         keys=_lower(keys),
         emails=emails,
         names=_lower(names),
-        username=username.lower(),
+        username=(username.lower(),),
         rules=rules,
         expiry=settings.expired_accounts,
         selected=selected,

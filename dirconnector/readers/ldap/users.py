@@ -56,17 +56,20 @@ class UserCollector:
 
     def receive(self, entries: Iterable[Entry]) -> None:
         """Some more entries."""
-        for dn, values in self._choice.admit(entries):
-            self._add(dn, values)
+        self._take(self._choice.admit(entries))
 
     def finish(self) -> None:
         """No more entries will come."""
-        for dn, values in self._choice.rest():
-            self._add(dn, values)
+        self._take(self._choice.rest())
 
-    def _add(self, dn: str, values: Values) -> None:
+    def _take(self, entries: Iterable[Entry]) -> None:
+        attribute = self.attribute
+        for dn, values in entries:
+            self._add(dn, values, attribute)
+
+    def _add(self, dn: str, values: Values, attribute: str) -> None:
         scope = self.scope
-        key = key_of(dn, values, self.attribute)
+        key = key_of(dn, values, attribute)
         if not key:
             self.without_key.append(dn)
             return
@@ -74,7 +77,7 @@ class UserCollector:
             self._again(dn, key)
             return
         self.keys[dn] = key
-        username = first_text(values, (scope.username,))
+        username = first_text(values, scope.username)
         if username:
             self.logins[username] = key
         if scope.primary:
