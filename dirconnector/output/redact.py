@@ -17,8 +17,10 @@ SHORTEST = 4
 
 _KNOWN_FORMS = re.compile(
     r"(?i)(\b(?:bearer|basic)\s+|\b(?:client_secret|password|passwd|access_token|refresh_token|api_?key)"
-    r"[\"']?\s*[=:]\s*[\"']?|://[^/\s:@]*:)([^\s\"',&@]{4,})"
+    r"[\"']?\s*[=:]\s*[\"']?)[^\s\"',&@]{4,}"
 )
+_IN_A_URL = re.compile(r"(://[^/\s:@]*:)[^/\s@]+(?=@)")
+"""A password is what stands before an @ (RFC 3986 section 3.2.1); without one it is the port."""
 
 
 class Redaction:
@@ -32,7 +34,9 @@ class Redaction:
         """``text`` without secrets."""
         for secret in self._secrets:
             text = text.replace(secret, MASK)
-        return _KNOWN_FORMS.sub(lambda found: found[1] + MASK, text)
+        for form in (_KNOWN_FORMS, _IN_A_URL):
+            text = form.sub(lambda found: found[1] + MASK, text)
+        return text
 
 
 def secrets_in(settings: object) -> Iterator[str]:

@@ -33,7 +33,8 @@ def shrunken(before: Sequence[Baseline], now: Sequence[Baseline], limits: Limits
             was, is_now = getattr(old, what), getattr(baseline, what)
             if limits.shrink.exceeded(was - is_now, was) or (was > 0 and is_now == 0):
                 words = what.replace("with_email", "users with an e-mail address")
-                why = f"{baseline.directory} shrank from {was} to {is_now} {words} since {old.taken}"
+                cure = "" if is_now else ": check base, filter and rights"
+                why = f"{baseline.directory} shrank from {was} to {is_now} {words} since {old.taken}{cure}"
                 yield Exceeded("limits.shrink", why)
 
 
