@@ -164,14 +164,16 @@ def memberships(
         key for key, member in people.member_of.items() if member.email.lower() in offboarding.protect_emails
     }
     unsyncable = desired.merged.unsyncable
-    for key, group in desired.groups.items():
+    address_of = {key: user.email for key, user in desired.users.items()}.__getitem__
+    # in the order of the plan already: sorting what is sorted costs next to nothing
+    for key, group in sorted(desired.groups.items(), key=lambda item: (item[1].name, item[0])):
         if key in groups.blocked:
             continue
         org_group = groups.group_of.get(key)
         now = org_group.members if org_group is not None else frozenset()
         group_id = org_group.id if org_group is not None else ""
         joined = f"member of {group.name} in {group.directory}"
-        for user in group.members:
+        for user in sorted(group.members, key=address_of):
             if user in invited:
                 yield Change(Action.ADD_MEMBERSHIP, user, invited[user], group.name, joined, key, "", group_id)
                 continue

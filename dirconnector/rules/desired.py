@@ -83,13 +83,12 @@ def _selected_groups(
     selection: Selection,
     users: Mapping[str, User],
 ) -> dict[str, Group]:
-    everyone = len(users) == len(merged.users) and not merged.unsyncable
     groups: dict[str, Group] = {}
     for key, group in merged.groups.items():
         if not selection.group_verdict(group).selected:
             continue
-        members = memberships[key] if everyone else memberships[key] & users.keys()
-        if members is not group.members or group.subgroups:
-            group = replace(group, members=frozenset(members), subgroups=frozenset())
+        members = frozenset(filter(users.__contains__, memberships[key]))
+        if len(members) != len(group.members) or group.subgroups:
+            group = replace(group, members=members, subgroups=frozenset())
         groups[key] = group
     return groups
