@@ -37,14 +37,15 @@ def members_that_stay(desired: Desired, match: Match, offboarding: Offboarding) 
             continue
         guarded = bool(protection(member, offboarding))
         offboard = not user.enabled and not guarded and _offboards(offboarding.disabled, member)
-        if offboard and offboarding.disabled is Offboard.REMOVE:
+        # what was made by hand is adopted and revoked first, for everybody to see; only the next run may remove it
+        if offboard and offboarding.disabled is Offboard.REMOVE and key not in match.adopt:
             yield _user(Action.REMOVE, user, f"disabled in {user.directory}", member)
             continue
         if key in match.adopt:
             yield _user(Action.ADOPT, user, match.adopt[key], member)
         elif key in match.rekey:
             yield _user(Action.REKEY, user, match.rekey[key], member, before=member.key)
-        if offboard:
+        if offboard and member.status is not Status.REVOKED:
             yield _user(Action.REVOKE, user, f"disabled in {user.directory}", member)
         elif user.enabled and not guarded and member.status is Status.REVOKED:
             yield _user(Action.RESTORE, user, f"enabled {desired.selected_by[key]}", member)

@@ -99,6 +99,11 @@ def test_removal_instead_of_revocation_is_a_choice() -> None:
     assert actions(made) == [("remove", "ana@example.org"), ("remove", "ben@example.org")]
 
 
+def test_what_was_made_by_hand_is_never_removed_in_the_run_that_finds_it() -> None:
+    made = plan(snapshot([user("ana", enabled=False)]), current([member(email="ana@example.org")]), policy=REMOVE)
+    assert actions(made) == [("revoke", "ana@example.org"), ("adopt", "ana@example.org")]
+
+
 def test_keep_touches_nobody_and_lists_them() -> None:
     keep = policy(absent=Offboard.KEEP, disabled=Offboard.KEEP)
     made = plan(snapshot([user("ben", enabled=False)]), current([member("ana"), member("ben")]), policy=keep)
