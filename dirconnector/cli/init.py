@@ -27,15 +27,23 @@ QUESTIONS = {
     "group": "Group whose members are wanted (a name or a pattern; empty: everyone)",
     "organization": "Kind of the organization",
     "organization_path": "File of the organization",
+    "region": "Region of Bitwarden's cloud (us, eu, gov)",
+    "organization_url": "URL of the organization's server",
+    "client_id": "client_id of the organization's API key",
+    "client_secret_env": "Environment variable that holds its client_secret",
 }
 _ONLY_FOR = {
-    "path": ("directory", "file"),
-    "server": ("directory", "ldap"),
-    "url": ("directory", "ldap"),
-    "bind_dn": ("directory", "ldap"),
-    "password_env": ("directory", "ldap"),
-    "base": ("directory", "ldap"),
-    "organization_path": ("organization", "local"),
+    "path": ("directory", ("file",)),
+    "server": ("directory", ("ldap",)),
+    "url": ("directory", ("ldap",)),
+    "bind_dn": ("directory", ("ldap",)),
+    "password_env": ("directory", ("ldap",)),
+    "base": ("directory", ("ldap",)),
+    "organization_path": ("organization", ("local",)),
+    "region": ("organization", ("bitwarden",)),
+    "organization_url": ("organization", ("vaultwarden",)),
+    "client_id": ("organization", ("bitwarden", "vaultwarden")),
+    "client_secret_env": ("organization", ("bitwarden", "vaultwarden")),
 }
 _KINDS = {"directory": tuple(DIRECTORIES), "organization": tuple(ORGANIZATIONS)}
 
@@ -78,10 +86,12 @@ def _answers(given: dict[str, str | None], *, ask: bool) -> Iterator[tuple[str, 
     for name, question in QUESTIONS.items():
         needs = _ONLY_FOR.get(name)
         answer = given[name]
-        if needs and known[needs[0]] != needs[1]:
+        if needs and known[needs[0]] not in needs[1]:
             if answer is not None:
                 option = f"--{name.replace('_', '-')}"
-                raise click.UsageError(f"{option} is for {needs[0]} {needs[1]}, not for {known[needs[0]]}")
+                raise click.UsageError(
+                    f"{option} is for {needs[0]} {' and '.join(needs[1])}, not for {known[needs[0]]}"
+                )
             continue
         if answer is None and ask:
             kinds = click.Choice(_KINDS[name]) if name in _KINDS else None

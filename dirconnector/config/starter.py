@@ -22,13 +22,19 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
         "group": "",
         "organization": "local",
         "organization_path": "organization.db",
+        "region": "us",
+        "organization_url": "https://vault.example.org",
+        "client_id": "organization.00000000-0000-0000-0000-000000000000",
+        "client_secret_env": "BITWARDEN_CLIENT_SECRET",
     }
 )
 """Every answer that :func:`starter_config` understands, with what is written when it is not given.
 
 ``directory`` and ``organization`` are kinds. ``path`` is for ``file``; ``server``, ``url``, ``bind_dn``,
 ``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``. ``group`` is the group
-(a name or a pattern) whose members are selected; empty means everyone.
+(a name or a pattern) whose members are selected; empty means everyone. ``organization_path`` is for ``local``,
+``region`` for ``bitwarden``, ``organization_url`` for ``vaultwarden``; ``client_id`` and ``client_secret_env`` (the
+name of an environment variable) are for both of these.
 """
 
 _DIRECTORY = {
@@ -52,6 +58,19 @@ _ORGANIZATION = {
     "local": """\
   kind: local                           # an organization in a file, to try things out
   path: {organization_path}
+""",
+    "bitwarden": """\
+  kind: bitwarden
+  region: {region}  # us | eu | gov; a self-hosted server instead: server: https://bitwarden.example.org
+  client_id: {client_id}  # admin console: Settings, Organization info, View API key
+  client_secret: {{env: {client_secret_env}}}
+""",
+    "vaultwarden": """\
+  kind: vaultwarden
+  server: {organization_url}
+  client_id: {client_id}  # admin console: Settings, Organization info, View API key
+  client_secret: {{env: {client_secret_env}}}
+  # groups: true  # when the server runs with ORG_GROUPS_ENABLED=true
 """,
 }
 

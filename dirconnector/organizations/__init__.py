@@ -6,15 +6,17 @@ which turns changes into the fewest calls, and :mod:`dirconnector.organizations.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from typing import Any, NamedTuple, Protocol, cast
 
-from dirconnector.model import Current, Finding, Progress
+from dirconnector.model import Current, Finding, Member, OrgGroup, Progress
 from dirconnector.plan.model import Change, Forecast, Outcome
 from dirconnector.settings import Settings
 
 KINDS = {
+    "bitwarden": "dirconnector.organizations.bitwarden:BitwardenOrganization",
+    "vaultwarden": "dirconnector.organizations.vaultwarden:VaultwardenOrganization",
     "local": "dirconnector.organizations.local:LocalOrganization",
 }
 """Kind of an organization -> ``module:class``."""
@@ -45,13 +47,40 @@ class Journal(Protocol):
 
 
 class Ledger(Protocol):
-    """What was last seen of group memberships, for organizations where reading them costs a call for each group."""
+    """What is remembered of the organization: memberships, where reading them costs a call for each group, and all
+    that we manage, where nothing can be read.
+    """
 
     def memberships(self) -> Mapping[str, frozenset[str]]:
-        """Group id -> member ids, as last verified."""
+        """Group id -> member ids, as last verified; the group verified longest ago first."""
 
     def verified(self, memberships: Mapping[str, frozenset[str]]) -> None:
-        """Remember memberships that have just been read from, or written to, the organization."""
+        """Remember memberships that have just been read from the organization."""
+
+    def sent(self, memberships: Mapping[str, frozenset[str]]) -> None:
+        """Remember memberships that were written and have not been read since: the first to be verified."""
+
+    def forget(self, groups: Collection[str]) -> None:
+        """The memberships of these groups are about to change: they are not known until they are read again."""
+
+    def open_since(self, endpoint: str) -> float | None:
+        """How many seconds ago a call to this endpoint was begun that never ended, because its run was killed. None
+        when there is none.
+        """
+
+    def members(self) -> tuple[Member, ...]:
+        """The members that we manage, as last remembered (their type is not)."""
+
+    def groups(self) -> tuple[OrgGroup, ...]:
+        """The groups that we manage, as last remembered, with their members (but not their collections)."""
+
+    def remember(self, members: Iterable[Member] = (), groups: Iterable[OrgGroup] = ()) -> None:
+        """Remember these members, and these groups with their members, as they are now; the others stay as they
+        were.
+        """
+
+    def drop(self, groups: Collection[str]) -> None:
+        """These groups are not managed any more."""
 
 
 class Organization(Protocol):

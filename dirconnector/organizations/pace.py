@@ -144,7 +144,8 @@ class Pacer:
         try:
             data = json.loads(path.read_bytes())
             turns = {kind: [_Turn(*turn) for turn in data["turns"][kind]] for kind in data["turns"]}
-            pause = {kind: float(until) for kind, until in data["pause"].items()}
+            # further ahead than any server asks for: the clock has started again
+            pause = {kind: float(until) for kind, until in data["pause"].items() if until < now + STALE}
         except FileNotFoundError:
             turns, pause = {}, {}
         except (ValueError, LookupError, TypeError, AttributeError):
@@ -155,7 +156,7 @@ class Pacer:
 
     def _kept(self, kind: str, turns: Iterable[_Turn], now: float) -> list[_Turn]:
         longest = max((limit.seconds for limit in self._limits.get(kind, ())), default=60.0)
-        return [turn for turn in map(lambda t: _not_ahead(t, now), turns) if turn.counts_at(now) > now - longest]
+        return [turn for turn in (_not_ahead(t, now) for t in turns) if turn.counts_at(now) > now - longest]
 
 
 def wait_for(turns: Iterable[_Turn], limits: Iterable[Limit], now: float) -> float:

@@ -215,21 +215,23 @@ def forecast(
     *,
     pace: Pace = Pace(),
     unverified: frozenset[str] = frozenset(),
+    read_back: int | None = None,
 ) -> Forecast:
     """What making these calls costs: requests with every read they need, the read-back, time, mails and
     seats.
 
     ``unverified`` are ids of groups whose membership in ``current`` comes from memory: it is read again
-    before it is replaced.
+    before it is replaced. ``read_back`` is of how many touched groups the members are read afterwards, all when
+    None.
     """
     requests = Counter(call.endpoint for call in calls)
     for write, read in _READ_FIRST.items():
         requests[read] += requests[write]
     requests[GET_MEMBERS] += _looks_up_ids(calls)
     if unverified:
-        requests[GET_GROUP_MEMBERS] += len(unverified & _memberships_set(calls, current))
+        requests[GET_GROUP_MEMBERS] += len(unverified & memberships_set(calls, current))
     if changes:
-        requests.update(_read_back(changes, current))
+        requests.update(_read_back(changes, current, read_back))
     requests = +requests
     reads = sum(number for endpoint, number in requests.items() if endpoint.startswith("GET "))
     count = count_actions(changes)
@@ -262,21 +264,21 @@ def _looks_up_ids(calls: Sequence[Call]) -> bool:
     )
 
 
-def _memberships_set(calls: Iterable[Call], current: Current) -> Set[str]:
+def memberships_set(calls: Iterable[Call], current: Current) -> Set[str]:
     """The groups whose membership these calls replace."""
     replacing = (call.changes for call in calls if call.endpoint in (IMPORT, PUT_GROUP_MEMBERS))
     return by_group((c for changes in replacing for c in changes if c.action in GROUP_ACTIONS), current).keys()
 
 
-def _read_back(changes: Iterable[Change], current: Current) -> dict[str, int]:
+def _read_back(changes: Iterable[Change], current: Current, at_most: int | None) -> dict[str, int]:
     """Afterwards: all members, and when groups are touched all groups and the members of those whose members
-    should have changed.
+    should have changed, or of ``at_most`` of them.
     """
     touched = {c.group_id or c.group_key for c in changes if c.action in GROUP_ACTIONS}
     return {
         GET_MEMBERS: 1,
         GET_GROUPS: 1 if any(c.group for c in changes) else 0,
-        GET_GROUP_MEMBERS: len(touched),
+        GET_GROUP_MEMBERS: len(touched) if at_most is None else min(len(touched), at_most),
     }
 
 

@@ -141,6 +141,18 @@ def calls_where(connection: Connection, condition: ColumnElement[bool]) -> tuple
     return tuple(CallRow(**row) for row in connection.execute(query).mappings())
 
 
+def last_open(connection: Connection, organization: str, endpoint: str) -> str | None:
+    """When the last call of an organization to this endpoint was begun that has not ended; None without one."""
+    query = (
+        select(calls.c.started)
+        .join(runs, runs.c.number == calls.c.run)
+        .where(runs.c.organization == organization, calls.c.endpoint == endpoint, calls.c.finished == "")
+        .order_by(calls.c.number.desc())
+        .limit(1)
+    )
+    return connection.scalar(query)
+
+
 def settle(connection: Connection, organization: str, result: str, when: datetime) -> int:
     """End all open calls of an organization with this result. Returns how many there were."""
     mine = select(runs.c.number).where(runs.c.organization == organization)

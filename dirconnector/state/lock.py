@@ -12,9 +12,7 @@ import os
 import platform
 import re
 import shlex
-import stat
 import sys
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
@@ -23,6 +21,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from dirconnector.errors import LockHeld, StateError
+from dirconnector.folders import own_folder
 
 _COMMAND_LENGTH = 200
 
@@ -68,51 +67,8 @@ def lock_file(organization: str, folder: Path) -> Path:
 
 
 def default_folder() -> Path:
-    """``$XDG_STATE_HOME/dirsync/locks``, else ``~/.local/state/dirsync/locks``, else a folder of this user in
-    the temporary folder.
-
-    The folder is created for this user alone. Raises StateError when there is no place at all, or somebody
-    else has made the last one.
-    """
-    for base in _state_homes():
-        folder = base / "dirsync" / "locks"
-        with suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if os.access(folder, os.W_OK | os.X_OK):
-                return folder
-    return _temporary_folder()
-
-
-def _state_homes() -> Iterator[Path]:
-    # a relative path is invalid and to be ignored: XDG Base Directory Specification 0.8
-    given = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if given.is_absolute():
-        yield given
-        return
-    # no HOME and no entry in the password file
-    with suppress(RuntimeError):
-        yield Path.home() / ".local" / "state"
-
-
-def _temporary_folder() -> Path:
-    mine = Path(tempfile.gettempdir()) / f"dirsync-{os.getuid()}"
-    try:
-        mine.mkdir(exist_ok=True, mode=0o700)
-        found = mine.lstat()
-        # everybody may write the temporary folder, so this name may be somebody's trap
-        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
-            raise StateError(
-                f"{mine}: not a folder that only this user can write, so no lock is kept there. "
-                "Set XDG_STATE_HOME to a folder that can be written, or remove it"
-            )
-        folder = mine / "locks"
-        folder.mkdir(exist_ok=True, mode=0o700)
-    except OSError as error:
-        raise StateError(
-            f"{mine}: no folder for locks can be made ({error.strerror}). "
-            "Set XDG_STATE_HOME to a folder that can be written"
-        ) from None
-    return folder
+    """Where the locks of this user are; see :func:`dirconnector.folders.own_folder`."""
+    return own_folder("locks")
 
 
 def _holder_file(path: Path) -> Path:

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Executable, bindparam, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Executable, bindparam, delete, insert, select, update
 
-from dirconnector.model import Current, Member, User
+from dirconnector.model import Current, Member, OrgGroup, Status, User
+from dirconnector.state import history
 from dirconnector.state.database import Database
 from dirconnector.state.rows import Clock, ManagedRow, Person, iso, utc_now
 from dirconnector.state.tables import managed, memberships, verifications
+
+NEVER = ""
+"""When a membership was verified that has not been read since it was written: before everything else."""
 
 
 class _Seen(NamedTuple):
@@ -29,7 +33,7 @@ _COLUMNS = tuple(managed.c[name] for name in _Seen._fields)
 
 
 class MembershipLedger:
-    """Memberships as last verified: :class:`dirconnector.organizations.Ledger`, one row for each group."""
+    """What is remembered of an organization: :class:`dirconnector.organizations.Ledger`."""
 
     def __init__(self, database: Database, organization: str, clock: Clock = utc_now) -> None:
         self._database = database
@@ -47,10 +51,70 @@ class MembershipLedger:
             return {row.group_id: frozenset(json.loads(row.members)) for row in connection.execute(query)}
 
     def verified(self, memberships: Mapping[str, frozenset[str]]) -> None:
-        """Remember memberships that have just been read from, or written to, the organization."""
+        """Remember memberships that have just been read from the organization."""
+        self._write(memberships, iso(self._clock()))
+
+    def sent(self, memberships: Mapping[str, frozenset[str]]) -> None:
+        """Remember memberships that were written and have not been read since: the first to be verified."""
+        self._write(memberships, NEVER)
+
+    def forget(self, groups: Collection[str]) -> None:
+        """The memberships of these groups are about to change: they are not known until they are read again."""
+        if groups:
+            with self._database.writing() as connection:
+                _forget(connection, self._organization, groups)
+
+    def open_since(self, endpoint: str) -> float | None:
+        """How many seconds ago the last call to this endpoint was begun that never ended. None when there is none."""
+        with self._database.reading() as connection:
+            started = history.last_open(connection, self._organization, endpoint)
+        if started is None:
+            return None
+        return max((self._clock() - datetime.fromisoformat(started)).total_seconds(), 0.0)
+
+    def members(self) -> tuple[Member, ...]:
+        """The members that we manage, as last remembered. Their type is not: it reads as user."""
+        with self._database.reading() as connection:
+            return tuple(
+                Member(id=id_, email=seen.label, key=seen.key, name=seen.name, status=_status(seen.status))
+                for (kind, id_), seen in _known(connection, self._organization).items()
+                if kind == "user"
+            )
+
+    def groups(self) -> tuple[OrgGroup, ...]:
+        """The groups that we manage, as last remembered, with their members. Their collections are not."""
+        members = self.memberships()
+        with self._database.reading() as connection:
+            return tuple(
+                OrgGroup(id=id_, name=seen.label, key=seen.key, members=members.get(id_, frozenset()))
+                for (kind, id_), seen in _known(connection, self._organization).items()
+                if kind == "group"
+            )
+
+    def remember(self, members: Iterable[Member] = (), groups: Iterable[OrgGroup] = ()) -> None:
+        """Remember these members, and these groups with their members, as they are now; the others stay as they
+        were.
+        """
+        groups = list(groups)
+        moment = iso(self._clock())
+        with self._database.writing() as connection:
+            known = _known(connection, self._organization)
+            seen = {("user", m.id): _described(m, None, known.get(("user", m.id))) for m in members}
+            seen |= {("group", g.id): _Seen(g.key, g.name, None) for g in groups}
+            _write_managed(connection, self._organization, known, seen, moment)
+            _write_memberships(connection, self._organization, {g.id: g.members for g in groups}, moment)
+
+    def drop(self, groups: Collection[str]) -> None:
+        """These groups are not managed any more."""
+        if groups:
+            with self._database.writing() as connection:
+                _delete_managed(connection, self._organization, [("group", id_) for id_ in groups])
+                _forget(connection, self._organization, groups)
+
+    def _write(self, memberships: Mapping[str, frozenset[str]], moment: str) -> None:
         if memberships:
             with self._database.writing() as connection:
-                _write_memberships(connection, self._organization, memberships, iso(self._clock()))
+                _write_memberships(connection, self._organization, memberships, moment)
 
 
 def remember(
@@ -63,16 +127,26 @@ def remember(
     moment = iso(when)
     known = _known(connection, organization)
     seen = _seen(current, users, known)
-    this_row = (
-        (managed.c.organization == organization)
-        & (managed.c.kind == bindparam("old_kind"))
-        & (managed.c.id == bindparam("old_id"))
-    )
-    _execute_many(
-        connection,
-        delete(managed).where(this_row),
-        [{"old_kind": kind, "old_id": id_} for kind, id_ in known.keys() - seen.keys()],
-    )
+    _delete_managed(connection, organization, known.keys() - seen.keys())
+    _write_managed(connection, organization, known, seen, moment)
+    _forget_memberships(connection, organization, current.groups)
+    # one time for all rows: what is not seen is deleted, so that each row left was last seen at the same time
+    connection.execute(delete(verifications).where(verifications.c.organization == organization))
+    connection.execute(insert(verifications).values(organization=organization, verified=moment))
+
+
+def _delete_managed(connection: Connection, organization: str, gone: Iterable[tuple[str, str]]) -> None:
+    records = [{"old_kind": kind, "old_id": id_} for kind, id_ in gone]
+    _execute_many(connection, delete(managed).where(_this_row(organization)), records)
+
+
+def _write_managed(
+    connection: Connection,
+    organization: str,
+    known: Mapping[tuple[str, str], _Seen],
+    seen: Mapping[tuple[str, str], _Seen],
+    moment: str,
+) -> None:
     _execute_many(
         connection,
         insert(managed),
@@ -84,17 +158,21 @@ def remember(
     )
     _execute_many(
         connection,
-        update(managed).where(this_row),
+        update(managed).where(_this_row(organization)),
         [
             {"old_kind": kind, "old_id": id_, **now._asdict()}
             for (kind, id_), now in seen.items()
             if known.get((kind, id_), now) != now
         ],
     )
-    _forget_memberships(connection, organization, current.groups)
-    # one time for all rows: what is not seen is deleted, so that each row left was last seen at the same time
-    connection.execute(delete(verifications).where(verifications.c.organization == organization))
-    connection.execute(insert(verifications).values(organization=organization, verified=moment))
+
+
+def _this_row(organization: str) -> ColumnElement[bool]:
+    return (
+        (managed.c.organization == organization)
+        & (managed.c.kind == bindparam("old_kind"))
+        & (managed.c.id == bindparam("old_id"))
+    )
 
 
 def rows(connection: Connection, organization: str) -> tuple[ManagedRow, ...]:
@@ -173,11 +251,19 @@ def _write_memberships(
 
 
 def _forget_memberships(connection: Connection, organization: str, groups: Collection[str]) -> None:
+    """Keep the memberships of these groups only."""
     mine = memberships.c.organization == organization
     known = connection.scalars(select(memberships.c.group_id).where(mine)).all()
-    gone = [{"old_group": group_id} for group_id in known if group_id not in groups]
-    this_group = mine & (memberships.c.group_id == bindparam("old_group"))
-    _execute_many(connection, delete(memberships).where(this_group), gone)
+    _forget(connection, organization, [group_id for group_id in known if group_id not in groups])
+
+
+def _forget(connection: Connection, organization: str, groups: Iterable[str]) -> None:
+    this_group = (memberships.c.organization == organization) & (memberships.c.group_id == bindparam("old_group"))
+    _execute_many(connection, delete(memberships).where(this_group), [{"old_group": id_} for id_ in groups])
+
+
+def _status(number: int | None) -> Status:
+    return Status.OTHER if number is None else Status(number)
 
 
 def _execute_many(connection: Connection, statement: Executable, records: Sequence[Mapping[str, object]]) -> None:

@@ -17,14 +17,16 @@ ALLOWED: dict[str, set[str]] = {
     "model": set(),
     "dn": set(),
     "settings": {"errors"},
+    "folders": {"errors"},
+    "http": {"errors", "settings"},
     "rules": VOCABULARY,
     "plan": VOCABULARY | {"rules"},
-    "readers": VOCABULARY | {"settings", "dn"},
-    "organizations": VOCABULARY | {"settings", "plan"},
-    "state": VOCABULARY | {"plan", "organizations"},
+    "readers": VOCABULARY | {"settings", "dn", "http"},
+    "organizations": VOCABULARY | {"settings", "plan", "http", "folders"},
+    "state": VOCABULARY | {"plan", "organizations", "folders"},
     "config": VOCABULARY | {"settings", "rules", "plan", "readers", "organizations"},
     "sync": VOCABULARY | {"rules", "plan", "readers", "organizations", "state"},
-    "output": VOCABULARY | {"plan", "rules"},
+    "output": VOCABULARY | {"plan", "rules", "settings"},
     "cli": VOCABULARY
     | {"settings", "config", "rules", "plan", "readers", "organizations", "state", "output", "sync", "dn"},
 }
@@ -85,7 +87,7 @@ def test_directions(path: Path) -> None:
             assert words[2] == mine or words[2] not in KINDS_OF[here], f"plug-ins never import each other: {name}"
 
 
-KINDS_OF = {"readers": {"file", "ldap"}, "organizations": {"local"}}
+KINDS_OF = {"readers": {"file", "ldap"}, "organizations": {"local", "bitwarden", "vaultwarden"}}
 
 
 @pytest.mark.parametrize("path", [p for p in modules() if part(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE)))

@@ -30,8 +30,31 @@ def _on(line: str) -> str:
     return OFF.sub(r"\1\2", line)
 
 
-def _switched_on() -> str:
-    return "\n".join(_on(line) for line in EXAMPLE.read_text(encoding="utf-8").splitlines()) + "\n"
+def _lines() -> list[str]:
+    return EXAMPLE.read_text(encoding="utf-8").splitlines()
+
+
+def _organizations() -> list[range]:
+    """The lines of each organization section, the one that is on and those that may take its place."""
+    lines = _lines()
+    starts = [n for n, line in enumerate(lines) if _on(line) == "organization:"]
+    return [range(n, next(m for m in range(n + 1, len(lines)) if _section_ends(lines[m]))) for n in starts]
+
+
+def _section_ends(line: str) -> bool:
+    return bool(line) and not line.startswith((" ", "# "))
+
+
+def _with_organization(number: int, lines: list[str]) -> str:
+    """The example with the organization section of this number and without the others."""
+    others = {n for i, section in enumerate(_organizations()) if i != number for n in section}
+    return "\n".join("" if n in others else line for n, line in enumerate(lines)) + "\n"
+
+
+def _switched_on() -> list[str]:
+    """The example with everything on, once for each organization section."""
+    lines = [_on(line) for line in _lines()]
+    return [_with_organization(number, lines) for number in range(len(_organizations()))]
 
 
 def _blocks() -> list[tuple[str, int, int]]:
@@ -133,23 +156,28 @@ def test_the_groups_that_the_example_selects_exist() -> None:
 
 def test_everything_switched_on_is_valid(tmp_path: Path) -> None:
     path = tmp_path / "dirsync.yaml"
-    path.write_text(_switched_on(), encoding="utf-8")
-    config = load(path)
-    assert len(config.directories) >= 6
-    assert {directory.kind for directory in config.directories} == readers.KINDS.keys()
+    kinds = set()
+    for text in _switched_on():
+        path.write_text(text, encoding="utf-8")
+        config = load(path)
+        assert len(config.directories) >= 6
+        assert {directory.kind for directory in config.directories} == readers.KINDS.keys()
+        kinds.add(config.organization.kind)
+    assert kinds == organizations.KINDS.keys()
 
 
 @pytest.mark.parametrize(("start", "end"), [b[1:] for b in _blocks()], ids=[b[0] for b in _blocks()])
 def test_each_block_switched_on_alone_is_valid(tmp_path: Path, start: int, end: int) -> None:
-    lines = EXAMPLE.read_text(encoding="utf-8").splitlines()
+    lines = _lines()
     lines[start:end] = [_on(line) for line in lines[start:end]]
+    number = next((i for i, section in enumerate(_organizations()) if section.start == start), 0)
     path = tmp_path / "dirsync.yaml"
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    path.write_text(_with_organization(number, lines), encoding="utf-8")
     load(path)
 
 
 def test_every_setting_of_every_class_is_shown() -> None:
-    shown = _all_shown(yaml.safe_load(_switched_on()))
+    shown = {pair for text in _switched_on() for pair in _all_shown(yaml.safe_load(text))}
     # the forms of a secret are shown wherever they fit
     wanted = {(model, name) for model in _all_models() for name in model.model_fields if model is not Secret}
     assert {f"{model.__qualname__}.{name} of {model.__module__}" for model, name in wanted - shown} == set()

@@ -79,7 +79,7 @@ def test_defaults_are_written_when_nothing_is_answered(tmp_path: Path) -> None:
     [
         ({"pth": "x"}, "unknown answers: pth; known are directory, "),
         ({"directory": "fax"}, "directory: no kind 'fax'; known are file, ldap"),
-        ({"organization": "fax"}, "organization: no kind 'fax'; known are local"),
+        ({"organization": "fax"}, "organization: no kind 'fax'; known are local, bitwarden, vaultwarden"),
         ({"group": "a\nb"}, "group: the answer holds a character that cannot be shown"),
         ({"name": "h q"}, "name: the name of a directory is made of letters, digits, _ and -"),
     ],
