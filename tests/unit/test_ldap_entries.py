@@ -66,7 +66,7 @@ def test_key_is_chosen_by_what_any_entry_has() -> None:
         (NS_LOCK, {"nsaccountlock": [b"false"]}, False),
         (NS_LOCK, {}, False),
         (PPOLICY_LOCK, {"pwdaccountlockedtime": [b"000001010000Z"]}, True),
-        (PPOLICY_LOCK, {"pwdaccountlockedtime": [b"20261124051006Z"]}, True),
+        (PPOLICY_LOCK, {"pwdaccountlockedtime": [b"20261124051006Z"]}, False),  # wrong passwords, for some time
         (PPOLICY_LOCK, {}, False),
         (Rule(attribute="status", equals=frozenset({"left"})), {"status": [b"x", b" LEFT "]}, True),
     ],

@@ -222,8 +222,8 @@ class Session:
 
 
 _MISSING = {
-    "sasl-gssapi": "needs the package gssapi: pip install gssapi",
-    "ntlm": "needs the MD4 hash, which this OpenSSL no longer has: pip install pycryptodome, or bind: simple over ldaps://",
+    "sasl-gssapi": "needs the package gssapi: pip install 'dirconnector[kerberos]'",
+    "ntlm": "needs the MD4 hash, which this OpenSSL no longer has: pip install 'dirconnector[ntlm]', or bind: simple over ldaps://",
 }
 
 

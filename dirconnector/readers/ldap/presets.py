@@ -58,9 +58,9 @@ UAC_DISABLED = Rule(attribute="useraccountcontrol", bit=2, required=True)
 one.
 """
 NS_LOCK = Rule(attribute="nsaccountlock", equals=frozenset({"true"}))
-PPOLICY_LOCK = Rule(attribute="pwdaccountlockedtime")
-"""Set by an administrator (000001010000Z, until unlocked) or by too many wrong passwords
-(draft-behera-ldap-password-policy 5.3.3).
+PPOLICY_LOCK = Rule(attribute="pwdaccountlockedtime", equals=frozenset({"000001010000z"}))
+"""An administrator's lock, until it is lifted (draft-behera-ldap-password-policy 5.3.3). Any other value is the time of
+the last wrong password: whoever can type wrong passwords could otherwise have everybody revoked.
 """
 
 _POSIX_GROUPS = "(|(objectClass=groupOfNames)(objectClass=groupOfUniqueNames)(objectClass=posixGroup))"

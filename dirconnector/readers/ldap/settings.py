@@ -41,9 +41,11 @@ def placeholders(template: str) -> list[str]:
 
 def _url(value: str) -> str:
     parts = urlsplit(value)
+    if parts.username or parts.password:
+        raise ValueError("a URL holds no user and no password here: bind_dn and password are keys of their own")
     if parts.scheme not in ("ldap", "ldaps", "ldapi") or not parts.netloc:
         raise ValueError(f"{value!r} is not an LDAP URL, like ldaps://dc1.example.org")
-    if parts.path.strip("/") or parts.query or parts.username:
+    if parts.path.strip("/") or parts.query:
         raise ValueError(f"{value!r}: give scheme, host and port only; base, filter and bind_dn are keys of their own")
     try:
         parts.port  # noqa: B018  (reading it is what checks it)
