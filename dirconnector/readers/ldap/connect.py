@@ -223,7 +223,8 @@ class Session:
 
 _MISSING = {
     "sasl-gssapi": "needs the package gssapi: pip install 'dirconnector[kerberos]'",
-    "ntlm": "needs the MD4 hash, which this OpenSSL no longer has: pip install 'dirconnector[ntlm]', or bind: simple over ldaps://",
+    "ntlm": "needs the MD4 hash, which this OpenSSL no longer has: pip install "
+    "'dirconnector[ntlm]', or bind: simple over ldaps://",
 }
 
 
