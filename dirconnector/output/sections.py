@@ -184,8 +184,10 @@ def _held_words(item: Held) -> str:
 
 
 def approvable(plan: Plan) -> bool:
-    """True when ``--approve`` would release something."""
-    return bool(plan.exceeded) or any(item.approvable for item in plan.held)
+    """True when ``--approve`` would release something: a change, or, after a complete read, the directory's new size
+    as the measure of the next run.
+    """
+    return any(item.approvable for item in plan.held) or (plan.complete and bool(plan.exceeded))
 
 
 def _label(change: Change) -> str:
