@@ -15,18 +15,20 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 import yaml
 
 from dirconnector.organizations.local import LocalOrganization, LocalSettings
 from dirconnector.organizations.local_endpoints import LocalEndpoints
 from tests.servers import ldif, samba_ad
 from tests.servers.config import ldap_settings
-from tests.servers.server import DirectoryServer
+from tests.servers.server import DirectoryServer, ServerMissingError
+from tests.servers.slapd import Slapd
 
 ROOT = Path(__file__).parents[2]
 SECONDS = 240
@@ -106,7 +108,8 @@ class World:
         """Start the command in a session of its own; ``before`` is called in the new process."""
         home = self.folder / "home"
         home.mkdir(exist_ok=True)
-        ours = {"HOME": str(home), "XDG_STATE_HOME": str(home), "PYTHONPATH": str(ROOT)}
+        # wide, so that no sentence is broken
+        ours = {"HOME": str(home), "XDG_STATE_HOME": str(home), "PYTHONPATH": str(ROOT), "COLUMNS": "400"}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith(("DIRSYNC", "XDG_", "COLUMNS"))}
         command = [sys.executable, "-m", "dirconnector", "-c", str(self.config), *words]
         return subprocess.Popen(
@@ -249,6 +252,14 @@ def copy_of(world: World, folder: Path) -> World:
 
 
 # ----------------------------------------------------------------------------------------------------- the directory
+
+
+def slapd_for_long(servers: ExitStack, tree: str, **settings: Any) -> Slapd:
+    """An OpenLDAP that lives longer than one test, until ``servers`` ends; without it the test is skipped."""
+    try:
+        return servers.enter_context(Slapd(tree, **settings))
+    except ServerMissingError as missing:
+        pytest.skip(str(missing))
 
 
 @dataclass(frozen=True)
