@@ -145,7 +145,9 @@ class MemberType(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Member:
-    """A member of the organization. ``key`` is its externalId, empty for members made by hand."""
+    """A member of the organization. ``key`` is its externalId, empty for members made by hand. ``linked`` is False as
+    long as no account has accepted the invitation.
+    """
 
     id: str
     email: str
@@ -153,6 +155,7 @@ class Member:
     name: str = ""
     status: Status = Status.INVITED
     type: MemberType = MemberType.USER
+    linked: bool = True
 
     @property
     def managed(self) -> bool:

@@ -11,12 +11,14 @@ from typing import Any, Protocol
 
 from dirconnector.errors import OrganizationRefused
 from dirconnector.model import Member, MemberType, OrgGroup, Status
+from dirconnector.plan.model import Change
 
 Answer = dict[str, Any]
 """One JSON object of the API."""
 
 ALREADY_REVOKED = "Already revoked."
 ALREADY_ACTIVE = "Already active."
+NOT_INVITED = "User invalid."
 NOT_FOUND = 404
 
 
@@ -106,6 +108,7 @@ def member_from(answer: Mapping[str, Any]) -> Member:
         name=answer.get("name") or "",
         status=status_from(answer["status"]),
         type=type_from(answer["type"]),
+        linked=answer.get("userId") is not None,
     )
 
 
@@ -132,3 +135,26 @@ def status_from(number: int) -> Status:
 def type_from(number: int) -> MemberType:
     """The member type of this number, ``OTHER`` when it has no name here (a newer server)."""
     return _TYPES.get(number, MemberType.OTHER)
+
+
+def not_found(error: ApiRefused) -> bool:
+    """True when what was to be changed is not there."""
+    return error.status == NOT_FOUND
+
+
+def still_to_change(answer: Mapping[str, Any], change: Change) -> bool:
+    """True when the externalId is still what the change replaces, False when it is already what the change
+    wants.
+
+    Raises :class:`~dirconnector.errors.OrganizationRefused` when somebody has given it another one since the
+    plan was made.
+    """
+    now = answer.get("externalId") or ""
+    if now == change.key:
+        return False
+    if now != change.before:
+        was = change.before or "empty"
+        raise OrganizationRefused(
+            f"the external ID is {now or 'empty'} now, not {was}: it was changed after the plan was made"
+        )
+    return True

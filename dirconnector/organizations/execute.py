@@ -19,11 +19,13 @@ from dirconnector.organizations import Call, Journal, routes
 from dirconnector.organizations.endpoints import (
     ALREADY_ACTIVE,
     ALREADY_REVOKED,
-    NOT_FOUND,
+    NOT_INVITED,
     ApiRefused,
     Endpoints,
     group_from,
     member_from,
+    not_found,
+    still_to_change,
 )
 from dirconnector.organizations.imports import (
     SKIPPED_SILENTLY,
@@ -88,12 +90,14 @@ class _Applying:
         self.skipped = 0
         self.failures: list[Failure] = []
         self.lost_groups: set[str] = set()
+        self.restored: dict[str, Change] = {}
         self.unsettled: list[tuple[Change, OrganizationError | None]] = []
         self.unanswered: list[OrganizationUnreachable] = []
         self.steps: dict[str, Callable[[Call], None]] = {
             routes.DELETE_MEMBER: self._delete_member,
             routes.REVOKE: self._revoke,
             routes.RESTORE: self._restore,
+            routes.REINVITE: self._reinvite,
             routes.PUT_MEMBER: self._put_member,
             routes.PUT_GROUP: self._put_group,
             routes.POST_GROUP: self._post_group,
@@ -169,14 +173,31 @@ class _Applying:
     # ------------------------------------------------------------------------------------------------------ members
 
     def _delete_member(self, call: Call) -> None:
-        if self._simple(call, lambda: self.endpoints.delete_member(call.target), _not_found):
+        if self._simple(call, lambda: self.endpoints.delete_member(call.target), not_found):
             self.known.forget(call.target)
 
     def _revoke(self, call: Call) -> None:
         self._simple(call, lambda: self.endpoints.revoke(call.target), lambda e: e.message == ALREADY_REVOKED)
 
     def _restore(self, call: Call) -> None:
+        done = self.applied
         self._simple(call, lambda: self.endpoints.restore(call.target), lambda e: e.message == ALREADY_ACTIVE)
+        if self.applied > done:
+            self.restored[call.target] = call.changes[0]
+
+    def _reinvite(self, call: Call) -> None:
+        """After a restoration, for somebody who had not accepted the invitation."""
+        restored = self.restored.get(call.target)
+        if restored is None:
+            return
+        try:
+            self._send(call, None, lambda: self.endpoints.reinvite(call.target))
+        except OrganizationError as error:
+            # a staged member is not linked either, and was never invited
+            if not (isinstance(error, ApiRefused) and error.message == NOT_INVITED):
+                why = f"restored, but the invitation could not be sent again: {error}. Send it in the web vault"
+                self._fail((restored,), why)
+                self.applied -= 1
 
     def _put_member(self, call: Call) -> None:
         """Read, modify, write: what a PUT omits is wiped."""
@@ -190,7 +211,7 @@ class _Applying:
             return
         try:
             member = self._ask(lambda: self.endpoints.member(call.target))
-            if _still(member, change):
+            if still_to_change(member, change):
                 body = {name: member.get(name) for name in ("type", "permissions", "collections")}
                 body["externalId"] = change.key
                 self._send(call, body, lambda: self.endpoints.put_member(call.target, body))
@@ -210,7 +231,7 @@ class _Applying:
         rename = next((change for change in call.changes if change.action is Action.RENAME_GROUP), None)
         try:
             group = self._ask(lambda: self.endpoints.group(call.target))
-            moved = adopt is not None and _still(group, adopt)
+            moved = adopt is not None and still_to_change(group, adopt)
             name = rename.group if rename else group["name"]
             key = adopt.key if adopt else group.get("externalId") or ""
             self._check_group(call.target, name, key)
@@ -254,7 +275,7 @@ class _Applying:
         try:
             group = self._ask(lambda: self.endpoints.group(call.target))
         except OrganizationError as error:
-            if isinstance(error, ApiRefused) and _not_found(error):
+            if isinstance(error, ApiRefused) and not_found(error):
                 self.skipped += len(call.changes)
             else:
                 self._fail(call.changes, error)
@@ -262,7 +283,7 @@ class _Applying:
         if granted := len(group.get("collections") or ()):
             self._fail(call.changes, f"it grants access to {granted} collections and is kept; take them from it first")
             return
-        self._simple(call, lambda: self.endpoints.delete_group(call.target), _not_found)
+        self._simple(call, lambda: self.endpoints.delete_group(call.target), not_found)
 
     def _put_group_members(self, call: Call) -> None:
         ref = call.target or self.known.group_id_of.get(call.changes[0].group_key, "")
@@ -375,25 +396,3 @@ class _Applying:
             else:
                 self._fail((change,), error or SKIPPED_SILENTLY)
         self.unsettled = []
-
-
-def _not_found(error: ApiRefused) -> bool:
-    return error.status == NOT_FOUND
-
-
-def _still(answer: dict[str, Any], change: Change) -> bool:
-    """True when the externalId is still what the change replaces, False when it is already what the change
-    wants.
-
-    Raises :class:`~dirconnector.errors.OrganizationRefused` when somebody has given it another one since the
-    plan was made.
-    """
-    now = answer.get("externalId") or ""
-    if now == change.key:
-        return False
-    if now != change.before:
-        was = change.before or "empty"
-        raise OrganizationRefused(
-            f"the external ID is {now or 'empty'} now, not {was}: it was changed after the plan was made"
-        )
-    return True

@@ -22,6 +22,7 @@ PUT_MEMBER = "PUT /public/members/{id}"
 DELETE_MEMBER = "DELETE /public/members/{id}"
 REVOKE = "POST /public/members/{id}/revoke"
 RESTORE = "POST /public/members/{id}/restore"
+REINVITE = "POST /public/members/{id}/reinvite"
 GET_GROUPS = "GET /public/groups"
 GET_GROUP = "GET /public/groups/{id}"
 POST_GROUP = "POST /public/groups"
@@ -77,7 +78,7 @@ def plan_calls(changes: Iterable[Change], current: Current, *, import_limit: int
             Call(PUT_GROUP, group_id, (adopt, renamed[group_id]) if group_id in renamed else (adopt,))
             for group_id, adopt in adopted.items()
         ),
-        *_each(RESTORE, by_action[Action.RESTORE]),
+        *_restorations(by_action[Action.RESTORE], current),
         # adoptions first: a part that only adopts cannot fail for want of seats
         *_imports_and_groups([*imported, *by_action[Action.INVITE]], by_group(groups, current), current, import_limit),
         *(Call(DELETE_GROUP, c.group_id, (c,)) for c in by_action[Action.DELETE_GROUP]),
@@ -114,6 +115,17 @@ def by_ref(changes: Iterable[Change], group_id_of: Mapping[str, str]) -> dict[st
 
 def _each(endpoint: str, changes: Iterable[Change]) -> Iterator[Call]:
     return (Call(endpoint, change.member_id, (change,)) for change in changes)
+
+
+def _restorations(changes: Iterable[Change], current: Current) -> Iterator[Call]:
+    """Restoring sends no mail, and the link of an invitation of before has died: whoever never accepted it is
+    invited again. The second call carries nothing, the change is done with the first.
+    """
+    for change in changes:
+        yield Call(RESTORE, change.member_id, (change,))
+        member = current.members.get(change.member_id)
+        if member is not None and not member.linked:
+            yield Call(REINVITE, change.member_id, ())
 
 
 def _imports_and_groups(
@@ -243,7 +255,7 @@ def forecast(
             freed=sum(_frees_seat(change, current) for change in changes if change.action in LEAVING),
             free=current.seats_free,
         ),
-        mails=count[Action.INVITE],
+        mails=count[Action.INVITE] + requests[REINVITE],
     )
 
 

@@ -28,7 +28,7 @@ REFUSED_ATTEMPTS = 2
 LARGEST_BODY = 20_000_000
 """Bytes of the memberships of one import; the server takes 30,000,000 for the whole body (Kestrel's default)."""
 
-_MEMBER_FIELDS = ("id", "email", "externalId", "name", "status", "type")
+_MEMBER_FIELDS = ("id", "userId", "email", "externalId", "name", "status", "type")
 
 
 @dataclass(slots=True)
