@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from dirconnector.model import Snapshot, no_progress
-from dirconnector.readers.ldap import LdapReader
+from dirconnector.readers import Reader
 from tests.servers import ldif
 from tests.servers.config import ldap_reader
 from tests.servers.ds389 import BASE, DirectoryServer389
@@ -25,7 +25,7 @@ def unit(ds389: DirectoryServer389) -> str:
     return ds389.unit(f"test{next(_numbers)}")
 
 
-def reader(ds389: DirectoryServer389, folder: Path, unit: str, **more: Any) -> LdapReader:
+def reader(ds389: DirectoryServer389, folder: Path, unit: str, **more: Any) -> Reader:
     return ldap_reader(ds389, folder, **{"users": {"base": unit}, "groups": {"base": unit}, **more})
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from dirconnector.errors import DirectoryRefused
 from dirconnector.model import Finding, Snapshot, no_progress
-from dirconnector.readers.ldap import LdapReader, LdapSettings
+from dirconnector.readers import Reader
+from dirconnector.readers.ldap import LdapSettings
 from dirconnector.readers.ldap.ber import Entry
 from dirconnector.readers.ldap.connect import Session
 from dirconnector.readers.ldap.search import BASE as BASE_SCOPE
@@ -32,7 +33,7 @@ def unit(samba: SambaAD) -> str:
     return samba.unit(f"test{next(_numbers)}")
 
 
-def reader(samba: SambaAD, folder: Path, unit: str, **more: Any) -> LdapReader:
+def reader(samba: SambaAD, folder: Path, unit: str, **more: Any) -> Reader:
     return ldap_reader(samba, folder, **{"users": {"base": unit}, "groups": {"base": unit}, **more})
 
 
@@ -46,7 +47,7 @@ def by_name(found: Snapshot) -> dict[str, str]:
     return users | {group.name: key for key, group in found.groups.items()}
 
 
-def check(reader: LdapReader) -> dict[str, Finding]:
+def check(reader: Reader) -> dict[str, Finding]:
     return {finding.subject: finding for finding in reader.check()}
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from dirconnector.readers.ldap import LdapReader
+from dirconnector.readers import Reader, reader_class
 from tests.servers.server import DirectoryServer
 
 
@@ -33,12 +33,11 @@ def ldap_settings(server: DirectoryServer, folder: Path, **more: Any) -> dict[st
 
 def ldap_reader(
     server: DirectoryServer, folder: Path, *, attributes: frozenset[str] = frozenset(), **more: Any
-) -> LdapReader:
+) -> Reader:
     """A reader, named ``hq``, of a running server; ``more`` as in :func:`ldap_settings`."""
-    settings = LdapReader.settings_class.model_validate(
-        ldap_settings(server, folder, **more), context={"folder": folder}
-    )
-    return LdapReader("hq", settings, attributes)
+    kind = reader_class("ldap")
+    settings = kind.settings_class.model_validate(ldap_settings(server, folder, **more), context={"folder": folder})
+    return kind("hq", settings, attributes)
 
 
 def write_config(

@@ -1,6 +1,6 @@
 """A scripted LDAP server on a socket of its own, for answers that no real server can be made to give.
 
-It writes the bytes itself and reads requests with pyasn1, so that it shares no code with the reader under test.
+It reads and writes the bytes itself (RFC 4511, X.690), so that it shares no code with the reader under test.
 """
 
 from __future__ import annotations
@@ -10,12 +10,9 @@ import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Self
+from typing import Self
 
-from ldap3.protocol.rfc4511 import LDAPMessage
-from pyasn1.codec.ber import decoder
-from pyasn1.error import SubstrateUnderrunError
-
+BIND, SEARCH = 0x60, 0x63
 PAGED_RESULTS = "1.2.840.113556.1.4.319"
 ACTIVE_DIRECTORY = {
     "defaultNamingContext": ["DC=corp,DC=example,DC=org"],
@@ -23,6 +20,10 @@ ACTIVE_DIRECTORY = {
     "supportedCapabilities": ["1.2.840.113556.1.4.800"],
     "supportedControl": [PAGED_RESULTS],
 }
+
+
+Element = tuple[int, bytes]
+"""Tag and content."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,46 +91,73 @@ class Responder:
         with contextlib.suppress(OSError), client:
             while more := client.recv(65536):
                 data += more
-                while data:
-                    try:
-                        message, data = decoder.decode(data, asn1Spec=LDAPMessage())
-                    except SubstrateUnderrunError:
-                        break
-                    answer = self._answer(message, connection)
+                while whole := complete(data):
+                    (_, message), data = whole
+                    answer = self._answer(elements(message), connection)
                     if not answer:
                         return
                     client.sendall(b"".join(answer))
 
-    def _answer(self, message: Any, connection: int) -> Sequence[bytes]:
-        operation = message["protocolOp"]
-        number = int(message["messageID"])
-        if operation.getName() == "bindRequest":
+    def _answer(self, message: list[Element], connection: int) -> Sequence[bytes]:
+        number = int.from_bytes(message[0][1], "big")
+        operation, body = message[1]
+        if operation == BIND:
             self.binds += 1
             return [result(number, *self.bind, tag=0x61)]
-        if operation.getName() != "searchRequest":
+        if operation != SEARCH:
             return []
-        request = _search(number, operation.getComponent(), message["controls"], connection)
+        request = _search(number, elements(body), message[2:], connection)
         if request.base == "" and request.scope == 0:
             return [entry(number, "", self.root), result(number)]
         self.requests.append(request)
         return self.script(request)
 
 
-def _search(number: int, search: Any, controls: Any, connection: int) -> Request:
+def _search(number: int, search: list[Element], controls: list[Element], connection: int) -> Request:
     size, cookie = None, None
-    for control in controls if controls.isValue else ():
-        if bytes(control["controlType"]) == PAGED_RESULTS.encode():
-            value, _ = decoder.decode(bytes(control["controlValue"]))
-            size, cookie = int(value[0]), bytes(value[1])
+    for _, control in elements(controls[0][1]) if controls else ():
+        oid, *_, value = (content for _, content in elements(control))
+        if oid == PAGED_RESULTS.encode():
+            (_, asked), (_, cookie) = elements(first(value)[0][1])
+            size = int.from_bytes(asked, "big")
+    base, scope, *_, attributes = (content for _, content in search)
     return Request(
         id=number,
-        base=bytes(search["baseObject"]).decode(),
-        scope=int(search["scope"]),
-        attributes=tuple(bytes(name).decode() for name in search["attributes"]),
+        base=base.decode(),
+        scope=scope[0],
+        attributes=tuple(name.decode() for _, name in elements(attributes)),
         page_size=size,
         cookie=cookie,
         connection=connection,
     )
+
+
+def complete(data: bytes) -> tuple[Element, bytes] | None:
+    """As :func:`first`; None when the rest of the first element is still on its way."""
+    try:
+        return first(data)
+    except IndexError:
+        return None
+
+
+def first(data: bytes) -> tuple[Element, bytes]:
+    """The first element of BER and what follows it. Raises IndexError when it is not all there."""
+    length, start = data[1], 2
+    if length & 0x80:
+        start = 2 + (length & 0x7F)
+        length = int.from_bytes(data[2:start], "big")
+    if start + length > len(data):
+        raise IndexError
+    return (data[0], data[start : start + length]), data[start + length :]
+
+
+def elements(data: bytes) -> list[Element]:
+    """The elements that a constructed element is made of."""
+    found = []
+    while data:
+        element, data = first(data)
+        found.append(element)
+    return found
 
 
 def tlv(tag: int, *parts: bytes) -> bytes:

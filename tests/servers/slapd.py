@@ -101,6 +101,8 @@ class Slapd(DirectoryServer):
         # a reader of another kind (uid=...) is a person of the caller's own tree, with its own userPassword
         accounts = account if self.bind_dn.lower().startswith("cn=") else ""
         data = self.folder / "data.ldif"
+        # slapadd does not know the line that RFC 2849 begins a file with
+        ldif = re.sub(r"\Aversion: 1\n+", "", ldif)
         has_root = re.search(rf"^dn: {re.escape(self.base)}$", ldif, re.MULTILINE | re.IGNORECASE)
         top, rest = (ldif, "") if has_root else (ldif_text.root(self.base), ldif)
         # an entry comes after the one above it
