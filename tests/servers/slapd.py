@@ -83,7 +83,11 @@ class Slapd(DirectoryServer):
         self.ca_file = self.certificates.ca_file
         self.conf = self.folder / "slapd.conf"
         self._new_ports()
-        self._load(ldif)
+        try:
+            self._load(ldif)
+        except BaseException:
+            self.close()
+            raise
 
     def _new_ports(self) -> None:
         self.ports = (free_port(), free_port())

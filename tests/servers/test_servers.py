@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -32,9 +33,13 @@ def test_slapd_keeps_its_tree_over_a_power_cut_and_leaves_nothing_behind(slapd: 
 
 
 @pytest.mark.slapd
-def test_a_broken_slapd_conf_says_why(slapd: Callable[..., Slapd]) -> None:
+def test_a_broken_slapd_conf_says_why(
+    slapd: Callable[..., Slapd], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     with pytest.raises(ServerFailedError, match="nonsense"):
         slapd(lines=["nonsense 1"])
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
