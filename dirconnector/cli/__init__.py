@@ -1,18 +1,31 @@
-"""The command line. Sub-commands are imported when they are invoked: ``dirsync --help`` must not cost a second."""
+"""The command line. Sub-commands are imported when they are invoked; ``dirsync --help`` imports nothing at all."""
 
 from __future__ import annotations
 
-import gc
 import sys
-from typing import TextIO
 
-from dirconnector.cli.group import cli
+TYPE_CHECKING = False
+if TYPE_CHECKING:  # the module typing alone takes as long as the whole help
+    from typing import TextIO
 
-__all__ = ["cli", "main"]
+__all__ = ["main"]
 
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
+    if sys.argv[1:] in (["--help"], ["-h"]):
+        from dirconnector.cli.help import HELP
+
+        sys.stdout.write(HELP)
+        return
+    _run()
+
+
+def _run() -> None:
+    import gc
+
+    from dirconnector.cli.group import cli
+
     # a run makes hundreds of thousands of small objects that live until its end: looking through all of them again and
     # again, as the default thresholds do, is a fifth of its time
     gc.set_threshold(200_000, 50, 100)

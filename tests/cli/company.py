@@ -9,7 +9,7 @@ from typing import Any
 
 from click.testing import CliRunner, Result
 
-from dirconnector.cli import cli
+from dirconnector.cli.group import cli
 
 CONFIG = """\
 directories:

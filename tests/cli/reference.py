@@ -1,6 +1,6 @@
-"""The reference of the command line in docs/command-line.md, made from ``--help``.
+"""The reference in docs/command-line.md, and the text of ``dirsync --help``, made from the commands themselves.
 
-Write it anew with ``python -m tests.cli.reference``.
+Write both anew with ``python -m tests.cli.reference``.
 """
 
 from __future__ import annotations
@@ -11,14 +11,28 @@ import click
 
 from dirconnector.cli.group import COMMANDS, cli
 
-PAGE = Path(__file__).parents[2] / "docs" / "command-line.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "command-line.md"
+HELP = ROOT / "dirconnector" / "cli" / "help.py"
 BEGIN = "<!-- reference: begin (made from --help; write it anew with: python -m tests.cli.reference) -->\n"
 END = "<!-- reference: end -->\n"
 
 
-def context() -> click.Context:
-    """A context of the group as the program makes it, 100 columns wide."""
-    return click.Context(cli, info_name="dirsync", terminal_width=100, **cli.context_settings)
+def context(width: int = 100) -> click.Context:
+    """A context of the group as the program makes it, for a terminal of ``width`` columns."""
+    return click.Context(cli, info_name="dirsync", terminal_width=width, **cli.context_settings)
+
+
+def help_module() -> str:
+    """The module that ``dirsync --help`` prints without importing anything."""
+    text = "\n".join(line.rstrip() for line in cli.get_help(context(80)).splitlines())
+    assert '"""' not in text and "\\" not in text
+    return f'''"""``dirsync --help``, ready to print. Made by ``python -m tests.cli.reference``; a test compares."""
+
+HELP = """\\
+{text}
+"""
+'''
 
 
 def reference() -> str:
@@ -47,4 +61,5 @@ def with_reference(page: str) -> str:
 
 
 if __name__ == "__main__":
+    HELP.write_text(help_module(), encoding="utf-8")
     PAGE.write_text(with_reference(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -6,12 +6,16 @@ import click
 
 from dirconnector.cli.group import COMMANDS, cli
 from dirconnector.cli.run import SERIOUS
-from tests.cli.reference import BEGIN, PAGE, context, with_reference
+from tests.cli.reference import BEGIN, HELP, PAGE, context, help_module, with_reference
 
 
 def test_the_reference_is_that_of_the_program() -> None:
     page = PAGE.read_text(encoding="utf-8")
     assert page == with_reference(page), "write it anew with: python -m tests.cli.reference"
+
+
+def test_the_help_that_is_ready_to_print_is_that_of_the_program() -> None:
+    assert HELP.read_text(encoding="utf-8") == help_module(), "write it anew with: python -m tests.cli.reference"
 
 
 def test_every_command_and_every_option_has_help_and_is_in_the_page() -> None:

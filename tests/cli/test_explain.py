@@ -76,6 +76,12 @@ def test_somebody_without_an_address(company: Company) -> None:
     assert "Problems that concern them" in result.stdout
 
 
+def test_problems_of_longer_addresses_are_not_theirs(company: Company) -> None:
+    company.people("ana", "hana", "hana2", hana2={"email": "hana@example.org"})
+    assert "Problems" not in company.dirsync("explain", "ana@example.org").stdout
+    assert "Problems" in company.dirsync("explain", "hana@example.org").stdout
+
+
 def test_somebody_who_left(company: Company) -> None:
     company.dirsync("run")
     company.people(*TWELVE[:11])

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
+from dirconnector.state import State
 from tests.cli.company import Company
 from tests.cli.conftest import TWELVE
 
@@ -33,6 +36,21 @@ def test_newest_first_and_limited(company: Company) -> None:
         company.dirsync("run", "--dry-run")
     assert [run["number"] for run in company.document("history", "--json")["runs"]] == [3, 2, 1]
     assert [run["number"] for run in company.document("history", "--json", "--limit", "1")["runs"]] == [3]
+
+
+def test_runs_of_another_organization_in_the_same_state_are_not_shown(company: Company) -> None:
+    with State.open(f"sqlite:///{company.folder / 'state.db'}") as state:
+        number = state.begin_run("somebody else's", "run", datetime.now(UTC), False)
+    assert company.document("history", "--json")["runs"] == []
+    assert company.dirsync("history", str(number)).exit_code == 2
+
+
+def test_the_numbers_of_a_dry_run_are_kept(company: Company) -> None:
+    company.dirsync("run", "--dry-run")
+    said = " ".join(company.dirsync("history", "1").stdout.split())
+    assert said.startswith(
+        "Would invite 12 people, create 1 group and add 12 memberships. Of a dry run only the numbers"
+    )
 
 
 def test_no_runs_and_unknown_runs(company: Company) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from dirconnector.cli import cli
+from dirconnector.cli.group import cli
 from dirconnector.cli.init import QUESTIONS
 from dirconnector.config import load
 from dirconnector.config.starter import ANSWERS

@@ -32,8 +32,13 @@ def _imported(*words: str) -> set[str]:
     """Top-level packages that a command line imports."""
     lines = _dirsync(*words, PYTHONPROFILEIMPORTTIME="1").stderr.splitlines()
     names = [line.rpartition("|")[2].strip() for line in lines if line.startswith("import time:")]
-    assert "dirconnector.cli.group" in names
+    assert "dirconnector.cli" in names
     return {name.partition(".")[0] for name in names}
+
+
+def test_the_help_does_not_even_import_click() -> None:
+    assert not _imported("--help") & {"click", "typing", "re", *HEAVY}
+    assert "Usage: dirsync [OPTIONS] COMMAND" in _dirsync("-h").stdout
 
 
 @pytest.mark.parametrize("words", [("--help",), ("--version",), ("frobnicate",), ()])

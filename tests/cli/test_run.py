@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import logging
 import sqlite3
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ import pytest
 from dirconnector.cli.job import configuration, recorded
 from dirconnector.cli.options import Shared
 from dirconnector.cli.run import SERIOUS, configurations, most_serious
+from dirconnector.config import Config
 from dirconnector.errors import ConfigError, DirectoryUnreachable
 from dirconnector.organizations import Call
 from dirconnector.plan.report import Report
@@ -23,6 +26,7 @@ from dirconnector.sync import Job
 from tests.cli.company import Company
 from tests.cli.conftest import TWELVE
 
+run_module = importlib.import_module("dirconnector.cli.run")
 SILENT = Shared(config=None, quiet=True, verbose=0, no_color=False, log_format="text")
 
 
@@ -148,6 +152,23 @@ def test_a_folder_runs_every_configuration_each_with_its_own_outcome(company: Co
     assert f"== {company.config}\nInvited 12 people" in result.stdout
 
 
+def test_an_unforeseen_error_does_not_stop_the_others(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    other = _second(company, company.config.read_text(encoding="utf-8"))
+    real: Callable[[Shared, Path | None], Config] = run_module.configuration
+
+    def broken(shared: Shared, path: Path | None = None) -> Config:
+        if path == other:
+            raise ZeroDivisionError("oh")
+        return real(shared, path)
+
+    monkeypatch.setattr(run_module, "configuration", broken)
+    result = company.dirsync("run", str(company.folder), config=False)
+    assert result.exit_code == 1
+    assert f"{other}: unexpected ZeroDivisionError" in result.stderr
+    assert "Invited 12 people" in result.stdout
+    assert "exit code 1. oh" in result.stdout
+
+
 def test_a_folder_gives_one_document(company: Company) -> None:
     _second(company, "directories: {}\n")
     result = company.dirsync("run", str(company.folder), "--json", config=False)
@@ -235,6 +256,28 @@ def test_a_run_that_was_killed_is_visible(company: Company) -> None:
         number = state.begin_run(company.organization, "run", datetime.now(UTC), False)
     assert "did not finish" in company.dirsync("history").stdout
     assert "did not finish" in company.dirsync("history", str(number)).stdout
+
+
+def test_a_run_that_was_killed_in_a_request_is_named_once(company: Company) -> None:
+    with State.open(f"sqlite:///{company.folder / 'state.db'}") as state:
+        number = state.begin_run(company.organization, "run", datetime.now(UTC), False)
+        state.journal(number).begin(Call("POST /public/organization/import", "", ()), "x")
+    assert f"run {number} was stopped in the middle of a request" in company.dirsync("run").stderr
+    assert "was stopped" not in company.dirsync("run").stderr
+
+
+def test_a_state_that_can_only_be_read_is_enough_for_a_dry_run(company: Company) -> None:
+    company.dirsync("run")
+    with sqlite3.connect(company.folder / "state.db") as state:
+        state.execute("CREATE TRIGGER refuse BEFORE INSERT ON runs BEGIN SELECT RAISE(ABORT, 'read only'); END")
+    state.close()
+    # what was remembered still counts: the directory has shrunk
+    company.people()
+    dry = company.dirsync("run", "--dry-run")
+    assert dry.exit_code == 3, dry.output
+    assert "will not be in the history" in dry.stderr
+    assert "shrank from 12 to 0 users" in " ".join(dry.stdout.split())
+    assert company.dirsync("run").exit_code == 1
 
 
 def test_a_dry_run_works_without_a_state_and_says_so(company: Company) -> None:
