@@ -38,7 +38,8 @@ class Announced:
         self, changes: Sequence[Change], current: Current, *, journal: Journal, ledger: Ledger, progress: Progress
     ) -> Outcome:
         """As the real one, after saying what it will cost."""
-        logger.log(CHANGE, "sending %s", forecast_words(self._organization.forecast(changes, current)))
+        if logger.isEnabledFor(CHANGE):
+            logger.log(CHANGE, "sending %s", forecast_words(self._organization.forecast(changes, current)))
         return self._organization.apply(
             changes, current, journal=_Announcing(journal), ledger=ledger, progress=progress
         )
@@ -59,8 +60,8 @@ class _Announcing:
     def end(self, number: int, result: str) -> None:
         self._journal.end(number, result)
         call = self._open.pop(number)
-        if result == "ok":
+        if result != "ok":
+            logger.warning("%s: %s", call.endpoint, result)
+        elif logger.isEnabledFor(CHANGE):
             for change in call.changes:
                 logger.log(CHANGE, "%s", change.sentence)
-        else:
-            logger.warning("%s: %s", call.endpoint, result)

@@ -15,7 +15,9 @@ from dirconnector.output.redact import Redaction
 CHANGE = 25
 """The level of one applied change: more than information, less than a warning."""
 
-_BY_VERBOSITY = (CHANGE, logging.INFO, logging.DEBUG)
+_FOR_PEOPLE = (logging.WARNING, logging.INFO, logging.DEBUG)
+_FOR_COLLECTORS = (CHANGE, logging.INFO, logging.DEBUG)
+"""Levels by verbosity. People read the changes in the report on stdout already; a collector gets nothing but the log."""
 
 
 class StderrHandler(logging.Handler):
@@ -74,7 +76,8 @@ def set_up(*, quiet: bool = False, verbose: int = 0, json_lines: bool = False) -
     Other libraries are heard from warnings on, or in full with ``verbose`` 2.
     """
     logging.addLevelName(CHANGE, "CHANGE")
-    level = logging.ERROR if quiet else _BY_VERBOSITY[min(verbose, 2)]
+    levels = _FOR_COLLECTORS if json_lines else _FOR_PEOPLE
+    level = logging.ERROR if quiet else levels[min(verbose, 2)]
     root = logging.getLogger()
     for old in _handlers():
         root.removeHandler(old)

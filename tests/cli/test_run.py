@@ -49,7 +49,7 @@ def test_a_run_does_it_and_a_second_run_has_nothing_to_do(company: Company) -> N
 
 
 def test_each_applied_change_is_logged_with_its_reason(company: Company) -> None:
-    result = company.dirsync("run")
+    result = company.dirsync("run", "-v")
     assert "dirsync: invite person00@example.org: in hq\n" in result.stderr
     assert "dirsync: sending " in result.stderr
     assert company.dirsync("run", "--quiet").stderr == ""

@@ -143,7 +143,7 @@ def stderr(capsys: pytest.CaptureFixture[str]) -> Iterator[Callable[[], str]]:
 
 @pytest.mark.parametrize(
     ("quiet", "verbose", "expected"),
-    [(True, 0, "e"), (True, 2, "e"), (False, 0, "cwe"), (False, 1, "icwe"), (False, 2, "dicwe")],
+    [(True, 0, "e"), (True, 2, "e"), (False, 0, "we"), (False, 1, "icwe"), (False, 2, "dicwe")],
 )
 def test_levels(stderr: Callable[[], str], quiet: bool, verbose: int, expected: str) -> None:
     set_up(quiet=quiet, verbose=verbose)
@@ -151,6 +151,12 @@ def test_levels(stderr: Callable[[], str], quiet: bool, verbose: int, expected: 
     for level, word in ((10, "d"), (20, "i"), (CHANGE, "c"), (30, "w"), (40, "e")):
         logger.log(level, word)
     assert "".join(line[-1] for line in stderr().splitlines()) == expected
+
+
+def test_collectors_get_the_changes_without_asking(stderr: Callable[[], str]) -> None:
+    set_up(json_lines=True)
+    logging.getLogger("dirconnector.test").log(CHANGE, "invite ana")
+    assert '"level": "change"' in stderr()
 
 
 def test_other_libraries_are_heard_from_warnings_on(stderr: Callable[[], str]) -> None:
