@@ -274,6 +274,30 @@ def test_noise_is_not_a_directory(tmp_path: Path) -> None:
         read(server, tmp_path)
 
 
+@pytest.mark.parametrize("bind", [None, (51, ""), (52, "shutting down")])
+def test_a_server_that_cannot_bind_now_is_passed_over(tmp_path: Path, bind: tuple[int, str] | None) -> None:
+    with Responder(script=answers_to(everybody(3))) as good, Responder(script=answers_to(), bind=bind) as bad:
+        found = read(good, tmp_path, url=[bad.url, good.url])
+        assert (bad.binds, good.binds) == (1, 1)
+        assert len(found.users) == 3
+        with pytest.raises(DirectoryUnreachable) as unreachable:
+            read(bad, tmp_path, url=[bad.url, bad.url])
+    assert str(unreachable.value).count(bad.url) == 2
+    assert "s3cret" not in str(unreachable.value)
+
+
+def test_a_cookie_that_nobody_asked_for_begins_no_circle(tmp_path: Path) -> None:
+    def users(request: Request) -> Sequence[bytes]:
+        assert len(server.requests) < 10, "goes round in circles"
+        return [person(request, 1), result(request.id, cookie=b"again")]
+
+    root = {**ACTIVE_DIRECTORY, "supportedControl": ["1.2.840.113556.1.4.417"]}
+    with Responder(script=answers_to(users), root=root) as server:
+        found = read(server, tmp_path, deleted_objects=False)
+    assert len(found.users) == 1
+    assert not found.evidence[0].complete, "it says itself that there is more"
+
+
 # ------------------------------------------------------------------------------------------------- Active Directory
 
 

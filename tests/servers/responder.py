@@ -45,7 +45,8 @@ Script = Callable[[Request], Sequence[bytes]]
 
 @dataclass(kw_only=True)
 class Responder:
-    """``with Responder(script=...) as server:`` answers binds with ``bind`` and the root DSE with ``root``.
+    """``with Responder(script=...) as server:`` answers the root DSE with ``root``, and binds with ``bind``: a code
+    and a text; None hangs up.
 
     ``requests`` are the other searches that came in, in order. ``url``, ``bind_dn`` and ``password`` are what
     a reader needs.
@@ -53,7 +54,7 @@ class Responder:
 
     script: Script
     root: Mapping[str, Sequence[str]] = field(default_factory=lambda: ACTIVE_DIRECTORY)
-    bind: tuple[int, str] = (0, "")
+    bind: tuple[int, str] | None = (0, "")
     requests: list[Request] = field(default_factory=list)
     binds: int = 0
     connections: int = 0
@@ -103,7 +104,7 @@ class Responder:
         operation, body = message[1]
         if operation == BIND:
             self.binds += 1
-            return [result(number, *self.bind, tag=0x61)]
+            return [result(number, *self.bind, tag=0x61)] if self.bind else []
         if operation != SEARCH:
             return []
         request = _search(number, elements(body), message[2:], connection)

@@ -59,6 +59,14 @@ class _StartTls(ldap3.Tls):
             raise
 
 
+NOT_NOW = frozenset({51, 52})
+"""busy and unavailable (RFC 4511 appendix A.2): another server of the directory may do better."""
+
+
+class _NotNow(Exception):
+    """This server did not finish the bind; says why. Nothing about the account is known."""
+
+
 class _NotUpgraded(Exception):
     """StartTLS ended without TLS. Names the exception of ldap3."""
 
@@ -88,24 +96,28 @@ class Session:
         self.url = ""
 
     def open(self) -> Wire:
-        """Connects to the first URL that answers, starting after the one that was used last, and binds.
+        """Connects to the first URL that answers, starting after the one that was used last, and binds. A server that
+        breaks off the bind, or says that it is busy or unavailable, is passed over as well.
 
         Raises :class:`DirectoryUnreachable` with what each URL said, and :class:`DirectoryRefused` as soon as one
         server refuses the bind: the same password is not tried on the others, which would lock the account.
         """
         self.close()
         credentials = self._credentials()
-        failures = []
+        failures, first = [], self._next
         for turn in range(len(self._urls)):
-            url = self._urls[(self._next + turn) % len(self._urls)]
+            url = self._urls[(first + turn) % len(self._urls)]
             try:
                 self._connect(url, credentials)
             except (OSError, ValueError, LDAPExceptionError, _NotUpgraded) as error:
                 self.close()
                 failures.append(f"{url}: {_why_not_connected(error, self._settings.tls)}")
                 continue
-            self.url, self._next = url, (self._next + turn + 1) % len(self._urls)
-            return self._bind()
+            self.url, self._next = url, (first + turn + 1) % len(self._urls)
+            try:
+                return self._bind()
+            except _NotNow as error:
+                failures.append(f"{url}: {error}")
         raise DirectoryUnreachable(self._directory, "; ".join(failures))
 
     def close(self) -> None:
@@ -189,6 +201,9 @@ class Session:
             diagnostic=str(outcome.get("message") or "").rstrip("\0"),
             referrals=tuple(outcome.get("referrals") or ()),
         )
+        if result.code in NOT_NOW:
+            self.close()
+            raise _NotNow(f"{describe(result)}; run again later, or add another server to url")
         if result.code != 0 or not connection.bound:
             self.close()
             raise DirectoryRefused(self._directory, f"{self.url}: {bind_refusal(result, self.who)}")
@@ -216,9 +231,7 @@ class Session:
                 cure = "is there a Kerberos ticket (klist), and does the URL name the host as in its service principal?"
             else:
                 cure = "does the server speak LDAP on this port, and does it allow this kind of bind?"
-            raise DirectoryUnreachable(
-                self._directory, f"{self.url}: the bind did not finish ({type(error).__name__}); {cure}"
-            ) from None
+            raise _NotNow(f"the bind did not finish ({type(error).__name__}); {cure}") from None
 
 
 _MISSING = {

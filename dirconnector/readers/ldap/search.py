@@ -208,7 +208,7 @@ def search(
                 if messages[-1][1] == ber.SEARCH_DONE:
                     last = messages.pop()
                     result = ber.decode_result(data, last[2], last[3])
-                    following = _cookie(result)
+                    following = _cookie(result) if paged else b""
                     if following and not first_page_only and result.code == SUCCESS:
                         message_id = _ask(wire, query, page_size, following)
                 _decode(data, messages, names, receive, partial, tally)
@@ -241,6 +241,8 @@ def _cookie(result: Result) -> bytes:
 def _distrust(result: Result, tally: _Tally, *, paged: bool) -> str:
     if paged and tally.pages > 1 and result.code == SUCCESS and result.paged is None:
         return f"page {tally.pages} ended without the paged-results control that the pages before had"
+    if not paged and result.code == SUCCESS and _cookie(result):
+        return "the server sent a page although it was not asked for pages, and says that more will come"
     return ""
 
 
