@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 from base64 import b64encode
 from pathlib import Path
@@ -55,6 +56,8 @@ class SambaAD(DirectoryServer):
     def __init__(self) -> None:
         samba_tool = program("samba-tool")
         program("samba")
+        if os.geteuid() != 0:
+            raise ServerMissingError("Samba listens on the ports 389, 636 and 3268: run these tests as root")
         self._lock = FileLock(Path(tempfile.gettempdir()) / "dirsync-samba-ad.lock")
         try:
             self._lock.acquire(timeout=LOCK_SECONDS)
