@@ -112,17 +112,14 @@ def differences(
     problems = [*people.problems, *diff.passed_on_problems(desired, current, people, offboarding)]
     if groups is None:
         problems.append(_no_groups(current, len(desired.groups)))
-    else:
-        problems += groups.problems
-        changes += groups.changes
-        invited = {c.key: c.email for c in changes if c.action is Action.INVITE}
-        for item in groups_that_leave(desired, current, groups, offboarding):
-            if isinstance(item, Unmanaged):
-                unmanaged.append(item)
-            else:
-                changes.append(item)
-        changes += memberships(desired, current, _remaining(people, changes), groups, invited, offboarding)
-    return ordered(changes), unmanaged, problems
+        return ordered(changes), unmanaged, problems
+    problems += groups.problems
+    leaving = list(groups_that_leave(desired, current, groups, offboarding))
+    unmanaged += [item for item in leaving if isinstance(item, Unmanaged)]
+    invited = {c.key: c.email for c in changes if c.action is Action.INVITE}
+    moves = memberships(desired, current, _remaining(people, changes), groups, invited, offboarding)
+    deletions = [item for item in leaving if isinstance(item, Change)]
+    return [*ordered([*changes, *groups.changes]), *moves, *ordered(deletions)], unmanaged, problems
 
 
 def ordered(changes: Iterable[Change]) -> list[Change]:

@@ -139,6 +139,40 @@ def groups_that_leave(
             )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Who:
+    """Look-ups for memberships: member ids of matched people and of the enabled ones among them, and back to keys.
+
+    ``fixed`` are member ids that must not be taken out of a group, ``untouchable`` keys that must not be put into one.
+    ``address`` has everybody's by key.
+    """
+
+    address: Mapping[str, str]
+    matched: Mapping[str, str]
+    enabled: Mapping[str, str]
+    key_of: Mapping[str, str]
+    fixed: frozenset[str]
+    untouchable: frozenset[str]
+
+
+def _who(desired: Desired, people: Match, offboarding: Offboarding) -> _Who:
+    matched = {key: member.id for key, member in people.member_of.items()}
+    return _Who(
+        address={key: user.email for key, user in desired.users.items()},
+        matched=matched,
+        enabled={key: member_id for key, member_id in matched.items() if desired.users[key].enabled},
+        key_of={member_id: key for key, member_id in matched.items()},
+        fixed=frozenset(
+            member.id
+            for key, member in people.member_of.items()
+            if protection(member, offboarding) or key in desired.merged.unsyncable
+        ),
+        untouchable=frozenset(
+            key for key, member in people.member_of.items() if member.email.lower() in offboarding.protect_emails
+        ),
+    )
+
+
 def memberships(
     desired: Desired,
     current: Current,
@@ -146,48 +180,55 @@ def memberships(
     groups: GroupMatch,
     invited: Mapping[str, str],
     offboarding: Offboarding,
-) -> Iterator[Change]:
-    """Who has to come into and go out of each desired group. ``invited`` maps the keys of people to be invited to
-    their addresses.
+) -> list[Change]:
+    """Who has to go out of and come into each desired group, in the order of the plan. ``invited`` maps the keys of
+    people to be invited to their addresses.
 
     Only people who are in the directory, selected and not protected are taken out. Members made by hand, people who
     left (they are revoked, and their groups come back with them) and people who cannot be synced stay where they
     are.
     """
-    enabled = {key: member.id for key, member in people.member_of.items() if desired.users[key].enabled}
-    every = {key: member.id for key, member in people.member_of.items()}
-    key_of = {member_id: key for key, member_id in every.items()}
-    frozen = {
-        member.id for member in current.members.values() if protection(member, offboarding) and member.id in key_of
-    }
-    untouchable = {
-        key for key, member in people.member_of.items() if member.email.lower() in offboarding.protect_emails
-    }
-    unsyncable = desired.merged.unsyncable
-    address_of = {key: user.email for key, user in desired.users.items()}.__getitem__
-    # in the order of the plan already: sorting what is sorted costs next to nothing
-    for key, group in sorted(desired.groups.items(), key=lambda item: (item[1].name, item[0])):
-        if key in groups.blocked:
+    who = _who(desired, people, offboarding)
+    by_name = sorted(desired.groups.values(), key=lambda group: (group.name, group.key))
+    wanted = [group for group in by_name if group.key not in groups.blocked]
+    return [
+        *(change for group in wanted for change in _going(group, current, groups, who)),
+        *(change for group in wanted for change in _coming(group, people, groups, invited, who)),
+    ]
+
+
+def _going(group: Group, current: Current, groups: GroupMatch, who: _Who) -> list[Change]:
+    org_group = groups.group_of.get(group.key)
+    if org_group is None:
+        return []
+    wanted = {who.matched[user] for user in group.members if user in who.matched}
+    reason = f"no longer a member of {group.name} in {group.directory}"
+    changes = [
+        Change(
+            Action.REMOVE_MEMBERSHIP,
+            who.key_of[member_id],
+            current.members[member_id].email,
+            group.name,
+            reason,
+            group_key=group.key,
+            member_id=member_id,
+            group_id=org_group.id,
+        )
+        for member_id in org_group.members - wanted
+        if member_id in who.key_of and member_id not in who.fixed
+    ]
+    return sorted(changes, key=lambda change: (change.email, change.key))
+
+
+def _coming(group: Group, people: Match, groups: GroupMatch, invited: Mapping[str, str], who: _Who) -> Iterator[Change]:
+    org_group = groups.group_of.get(group.key)
+    now, group_id = (org_group.members, org_group.id) if org_group is not None else (frozenset[str](), "")
+    key, name, reason = group.key, group.name, f"member of {group.name} in {group.directory}"
+    for user in sorted(group.members, key=who.address.__getitem__):
+        if user in invited:
+            yield Change(Action.ADD_MEMBERSHIP, user, invited[user], name, reason, key, "", group_id)
             continue
-        org_group = groups.group_of.get(key)
-        now = org_group.members if org_group is not None else frozenset()
-        group_id = org_group.id if org_group is not None else ""
-        joined = f"member of {group.name} in {group.directory}"
-        for user in sorted(group.members, key=address_of):
-            if user in invited:
-                yield Change(Action.ADD_MEMBERSHIP, user, invited[user], group.name, joined, key, "", group_id)
-                continue
-            member_id = enabled.get(user)
-            if member_id is not None and member_id not in now and user not in untouchable:
-                email = people.member_of[user].email
-                yield Change(Action.ADD_MEMBERSHIP, user, email, group.name, joined, key, member_id, group_id)
-        if not now:
-            continue
-        wanted = {every[user] for user in group.members if user in every}
-        left = f"no longer a member of {group.name} in {group.directory}"
-        for member_id in now - wanted:
-            user = key_of.get(member_id, "")
-            if not user or member_id in frozen or user in unsyncable:
-                continue
-            member = current.members[member_id]
-            yield Change(Action.REMOVE_MEMBERSHIP, user, member.email, group.name, left, key, member_id, group_id)
+        member_id = who.enabled.get(user)
+        if member_id is not None and member_id not in now and user not in who.untouchable:
+            email = people.member_of[user].email
+            yield Change(Action.ADD_MEMBERSHIP, user, email, name, reason, key, member_id, group_id)
