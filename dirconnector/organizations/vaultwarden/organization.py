@@ -88,7 +88,11 @@ class VaultwardenOrganization:
     ) -> Outcome:
         """Send the changes; what was accepted is remembered after each import."""
         work = _Work.of(changes, current)
+        if not changes:
+            return Outcome()
         with self._connected(progress) as connection:
+            # nothing was read, so this is where credentials turn out to be wrong: that fails the run, not each change
+            connection.authenticate()
             sender = Sender(connection, journal, self.settings.settle_seconds)
             return _Applying(work, current, sender, ledger, progress).outcome()
 
