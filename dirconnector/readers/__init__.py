@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any, Protocol, cast
+from typing import Any, NamedTuple, Protocol, cast, runtime_checkable
 
 from dirconnector.model import Finding, Progress, Snapshot
 from dirconnector.settings import Settings
@@ -41,6 +41,31 @@ class Reader(Protocol):
 
     def read(self, progress: Progress) -> Snapshot:
         """Everything in scope: users with their e-mail as written in the directory, groups with direct members."""
+
+
+class Reading(NamedTuple):
+    """A whole snapshot, and the cursor from which the next read can go on. The cursor is opaque, may hold secrets of
+    the service (a delta link), and is never logged.
+    """
+
+    snapshot: Snapshot
+    cursor: str
+
+
+@runtime_checkable
+class IncrementalReader(Reader, Protocol):
+    """A reader of a service that can say what changed.
+
+    Both methods return the **whole** directory, so that the plan is the same whichever was used.
+    """
+
+    def read_with_cursor(self, progress: Progress) -> Reading:
+        """A full read, and where the next one can go on."""
+
+    def read_since(self, before: Reading, progress: Progress) -> Reading | None:
+        """What changed since ``before``, merged into its snapshot; None when the service no longer knows the cursor (or
+        the config asks for something else than then), so that a full read has to follow.
+        """
 
 
 def reader_class(kind: str) -> type[Reader]:
