@@ -1,6 +1,7 @@
 """The SQLite file of a local organization: schema, seed, and what can go wrong with a file.
 
-One file, with SQLite's rollback journal: no other file stays beside it, and whoever only reads never writes.
+One file, with SQLite's rollback journal: no other file stays beside it, and whoever only reads never writes (but undoes
+what a killed run left half done).
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
@@ -158,6 +159,7 @@ def opened(path: Path, seed_path: Path | None, *, write: bool) -> Iterator[sqlit
 def _open(path: Path, seed_path: Path | None, *, write: bool) -> sqlite3.Connection:
     if path.is_dir():
         raise OrganizationRefused(f"{path}: is a folder; organization.path names the file itself")
+    _undo_what_was_cut_short(path)
     new = not path.exists() or path.stat().st_size == 0
     connection = _connect(path, write=write, new=new)
     try:
@@ -166,6 +168,16 @@ def _open(path: Path, seed_path: Path | None, *, write: bool) -> sqlite3.Connect
         connection.close()
         raise
     return connection
+
+
+def _undo_what_was_cut_short(path: Path) -> None:
+    """Roll back the transaction of a run that was killed in the middle of it. SQLite does it for the first who opens
+    the file, but not for somebody who only reads (https://www.sqlite.org/rescode.html#readonly_rollback).
+    """
+    if not Path(f"{path}-journal").exists():
+        return
+    with closing(sqlite3.connect(path, timeout=BUSY_SECONDS)) as connection:
+        _pragma(connection, "user_version")
 
 
 def _connect(path: Path, *, write: bool, new: bool) -> sqlite3.Connection:

@@ -42,7 +42,7 @@ Limits = Mapping[str, Sequence[Limit]]
 """Kind of a call (``read``, ``write``, ``token``) -> what limits it. A kind that is not in it has no limit."""
 
 
-class _Turn(NamedTuple):
+class Turn(NamedTuple):
     """One call: when it began, and when it was answered (None while it is open)."""
 
     begun: float
@@ -105,7 +105,7 @@ class Pacer:
                 turns = file["turns"].setdefault(kind, [])
                 wait = max(file["pause"].get(kind, now) - now, wait_for(turns, self._limits[kind], now))
                 if wait <= 0:
-                    turns.append(_Turn(now, None))
+                    turns.append(Turn(now, None))
                     return now
             progress(WAITING, math.ceil(wait), None)
             # in steps: others may have ended meanwhile, and somebody may be watching
@@ -116,7 +116,7 @@ class Pacer:
             turns = file["turns"].get(kind, [])
             mine = next((i for i, turn in enumerate(turns) if turn == (begun, None)), None)
             if mine is not None:
-                turns[mine] = _Turn(begun, self._clock())
+                turns[mine] = Turn(begun, self._clock())
 
     @contextmanager
     def _turns(self) -> Iterator[dict[str, Any]]:
@@ -143,7 +143,7 @@ class Pacer:
         now = self._clock()
         try:
             data = json.loads(path.read_bytes())
-            turns = {kind: [_Turn(*turn) for turn in data["turns"][kind]] for kind in data["turns"]}
+            turns = {kind: [Turn(*turn) for turn in data["turns"][kind]] for kind in data["turns"]}
             # further ahead than any server asks for: the clock has started again
             pause = {kind: float(until) for kind, until in data["pause"].items() if until < now + STALE}
         except FileNotFoundError:
@@ -151,15 +151,15 @@ class Pacer:
         except (ValueError, LookupError, TypeError, AttributeError):
             # nobody knows what was sent: as if every limit had just been reached
             most = {kind: max(limit.calls for limit in limits) for kind, limits in self._limits.items() if limits}
-            turns, pause = {kind: [_Turn(now, now)] * number for kind, number in most.items()}, {}
+            turns, pause = {kind: [Turn(now, now)] * number for kind, number in most.items()}, {}
         return {"turns": {kind: self._kept(kind, turns[kind], now) for kind in turns}, "pause": pause}
 
-    def _kept(self, kind: str, turns: Iterable[_Turn], now: float) -> list[_Turn]:
+    def _kept(self, kind: str, turns: Iterable[Turn], now: float) -> list[Turn]:
         longest = max((limit.seconds for limit in self._limits.get(kind, ())), default=60.0)
         return [turn for turn in (_not_ahead(t, now) for t in turns) if turn.counts_at(now) > now - longest]
 
 
-def wait_for(turns: Iterable[_Turn], limits: Iterable[Limit], now: float) -> float:
+def wait_for(turns: Iterable[Turn], limits: Iterable[Limit], now: float) -> float:
     """Seconds until one more call is within the limits. Pure."""
     counted = sorted(turn.counts_at(now) for turn in turns)
     return max((_wait(counted, limit, now) for limit in limits), default=0.0)
@@ -172,9 +172,9 @@ def _wait(counted: Sequence[float], limit: Limit, now: float) -> float:
     return counted[-limit.calls] + limit.seconds - now
 
 
-def _not_ahead(turn: _Turn, now: float) -> _Turn:
+def _not_ahead(turn: Turn, now: float) -> Turn:
     """A clock that starts again with the machine leaves times that are yet to come: they count as now."""
-    return _Turn(min(turn.begun, now), None if turn.ended is None else min(turn.ended, now))
+    return Turn(min(turn.begun, now), None if turn.ended is None else min(turn.ended, now))
 
 
 def _write(path: Path, text: str) -> None:
