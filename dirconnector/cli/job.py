@@ -6,7 +6,7 @@ import logging
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -144,6 +144,9 @@ def _copy(url: str, folder: Path) -> State:
         copy = folder / "copy.db"
         try:
             shutil.copyfile(parsed.database, copy)
+            # what a killed run left half done is undone in the copy: without its journal the copy would be damaged
+            with suppress(FileNotFoundError):
+                shutil.copyfile(f"{parsed.database}-journal", f"{copy}-journal")
             return State.open(f"sqlite:///{copy}")
         except (OSError, StateError) as error:
             logger.info("the state is not used: %s", error)
