@@ -31,7 +31,7 @@ from tests.servers.server import DirectoryServer, ServerMissingError
 from tests.servers.slapd import Slapd
 
 ROOT = Path(__file__).parents[2]
-SECONDS = 240
+SECONDS = 120
 """After which a command hangs."""
 
 REVOKED, INVITED = -1, 0
