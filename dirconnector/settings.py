@@ -7,8 +7,10 @@ module; the config loader validates against it. Relative paths are relative to t
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -197,3 +199,21 @@ class Tls(Settings):
         if self.client_key and not self.client_cert:
             raise ValueError("client_key is given without client_cert")
         return self
+
+
+def _duration(value: object) -> object:
+    if not isinstance(value, str) or not (found := re.fullmatch(r"(\d+)([mhd])", value)):
+        raise ValueError("a time like 90m, 24h or 7d is expected (0h: every read is a full one)")
+    return timedelta(minutes=int(found[1]) * {"m": 1, "h": 60, "d": 24 * 60}[found[2]])
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration)]
+"""A time in the config: ``90m``, ``24h``, ``7d``."""
+
+
+class IncrementalSettings(Settings):
+    """Settings of a directory kind that can read what changed. ``full_read_every`` is after how long everything is read
+    again all the same.
+    """
+
+    full_read_every: Duration = timedelta(days=1)

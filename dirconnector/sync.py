@@ -19,7 +19,7 @@ from dirconnector.plan.model import Change, Failure, Outcome, Plan
 from dirconnector.plan.policy import Policy
 from dirconnector.plan.recall import Remembered
 from dirconnector.plan.report import Report
-from dirconnector.readers import Reader
+from dirconnector.reading import Directory, Read, read_all
 from dirconnector.rules.desired import Desired, desire
 from dirconnector.rules.flatten import flatten
 from dirconnector.rules.rule import Select
@@ -30,11 +30,9 @@ SHRINK = "limits.shrink"
 
 @dataclass(frozen=True, kw_only=True)
 class Job:
-    """One config, ready to run: where to read (name of the directory -> reader, in the order of the config), by
-    what rules, where to.
-    """
+    """One config, ready to run: where to read (by name, in the order of the config), by what rules, where to."""
 
-    readers: Mapping[str, Reader]
+    directories: Mapping[str, Directory]
     select: Select
     policy: Policy
     organization: Organization
@@ -46,22 +44,23 @@ class Job:
 class Prepared:
     """Both sides as they were read, and the plan between them."""
 
-    snapshots: Mapping[str, Snapshot]
+    read: Mapping[str, Read]
     desired: Desired
     current: Current
     plan: Plan
 
-
-def read(job: Job) -> dict[str, Snapshot]:
-    """Read every directory. One that cannot be read at all stops the run: its people would look as if they had
-    left.
-    """
-    return {name: reader.read(job.progress) for name, reader in job.readers.items()}
+    @property
+    def snapshots(self) -> dict[str, Snapshot]:
+        """What each directory said, by its name."""
+        return {name: each.snapshot for name, each in self.read.items()}
 
 
-def prepare(job: Job, *, verify: bool = False, approve: str = "") -> Prepared:
+def prepare(job: Job, *, verify: bool = False, full: bool = False, approve: str = "") -> Prepared:
     """Read both sides and plan. Writes nothing anywhere."""
-    snapshots = read(job)
+    read = read_all(
+        job.directories, job.state, job.organization.name, full=full, now=datetime.now(UTC), progress=job.progress
+    )
+    snapshots = {name: each.snapshot for name, each in read.items()}
     current = job.organization.read(job.state.ledger(job.organization.name), verify=verify, progress=job.progress)
     job.progress("planning", 0, None)
     desired = desire(list(snapshots.values()), job.select, current.accepts)
@@ -78,14 +77,14 @@ def prepare(job: Job, *, verify: bool = False, approve: str = "") -> Prepared:
         recall=partial(remembered, job),
         approved=approve,
     )
-    return Prepared(snapshots=snapshots, desired=desired, current=current, plan=plan)
+    return Prepared(read=read, desired=desired, current=current, plan=plan)
 
 
-def run(job: Job, number: int, *, dry_run: bool, verify: bool = False, approve: str = "") -> Report:
+def run(job: Job, number: int, *, dry_run: bool, verify: bool = False, full: bool = False, approve: str = "") -> Report:
     """The job: read, plan, hold, apply, look whether it is so, remember. ``number`` is the run's number in the
     history.
     """
-    prepared = prepare(job, verify=verify, approve=approve)
+    prepared = prepare(job, verify=verify, full=full, approve=approve)
     if dry_run:
         return Report(plan=prepared.plan, dry_run=True, run=number)
     return _carry_out(job, number, prepared)
@@ -141,7 +140,7 @@ def _carry_out(job: Job, number: int, prepared: Prepared) -> Report:
         job.progress("verifying", 0, None)
         after = job.organization.read(ledger, verify=False, progress=job.progress)
         outcome = verified(plan.changes, outcome, prepared.desired, after, job.policy)
-    _remember(job, number, prepared, after)
+    _remember(job, number, prepared, after, went_well=not outcome.failures)
     return Report(
         plan=plan,
         dry_run=False,
@@ -185,7 +184,7 @@ def remembered(job: Job, keys: frozenset[str]) -> dict[str, Remembered]:
         key: Remembered(directory=person.directory, name=person.name, username=person.username)
         for key, person in job.state.people(job.organization.name, keys).items()
     }
-    for name in job.readers:
+    for name in job.directories:
         snapshot = job.state.good_snapshot(job.organization.name, name)
         if snapshot is None:
             continue
@@ -197,13 +196,19 @@ def remembered(job: Job, keys: frozenset[str]) -> dict[str, Remembered]:
     return known
 
 
-def _remember(job: Job, number: int, prepared: Prepared, after: Current) -> None:
-    """Keep the good snapshots and what we manage. A snapshot that shrank too much never becomes the new measure."""
+def _remember(job: Job, number: int, prepared: Prepared, after: Current, *, went_well: bool) -> None:
+    """Keep the good snapshots, what we manage and, when all ``went_well``, the cursors.
+
+    A snapshot that shrank too much never becomes the new measure.
+    """
     now = datetime.now(UTC)
     name = job.organization.name
     job.state.remember_managed(name, after, prepared.desired.merged.users, now)
     if any(exceeded.limit == SHRINK for exceeded in prepared.plan.exceeded):
         return
-    for directory, snapshot in prepared.snapshots.items():
-        if snapshot.complete:
-            job.state.save_good(name, directory, snapshot, now, number)
+    for directory, read in prepared.read.items():
+        if not read.snapshot.complete:
+            continue
+        job.state.save_good(name, directory, read.snapshot, now, number)
+        if read.cursor is not None and went_well:
+            job.state.save_cursor(name, directory, read.cursor)

@@ -169,7 +169,7 @@ class Site:
 
     def _job(self, state: State) -> sync.Job:
         return sync.Job(
-            readers={"hq": self.directory},
+            directories={"hq": Directory(reader=self.directory)},
             select=self.select,
             policy=self.policy,
             organization=self.organization,

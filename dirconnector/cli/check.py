@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 import click
 
-from dirconnector.cli.job import configuration, organization_of, readers_of
+from dirconnector.cli.job import configuration, directories_of, organization_of
 from dirconnector.cli.options import Shared, common, json_option
 from dirconnector.cli.screen import screen
 from dirconnector.config import Config
@@ -46,8 +46,8 @@ def findings(config: Config) -> Iterator[Finding]:
     """Everything that can be found out without reading whole directories."""
     directories = count(len(config.directories), "directory", "directories")
     yield Finding(ok=True, subject=str(config.path), detail=f"valid: {directories}, kind {config.organization.kind}")
-    for name, reader in readers_of(config).items():
-        yield from _guarded(name, reader.check)
+    for name, directory in directories_of(config).items():
+        yield from _guarded(name, directory.reader.check)
     yield from _guarded("organization", lambda: organization_of(config).check())
     yield from _guarded("state", lambda: _state(config))
 

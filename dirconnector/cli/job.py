@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import shutil
 import tempfile
@@ -18,6 +19,7 @@ from dirconnector.cli.failure import error_document
 from dirconnector.cli.group import INTERRUPTED
 from dirconnector.cli.options import Shared
 from dirconnector.config import Config, find, load
+from dirconnector.config import model as config_model
 from dirconnector.errors import DirsyncError, StateError
 from dirconnector.model import Progress
 from dirconnector.organizations import Organization, organization_class
@@ -27,7 +29,9 @@ from dirconnector.output.redact import Redaction, secrets_in
 from dirconnector.output.words import count
 from dirconnector.plan.document import history_document
 from dirconnector.plan.report import Report
-from dirconnector.readers import Reader, reader_class
+from dirconnector.readers import reader_class
+from dirconnector.reading import Directory
+from dirconnector.settings import IncrementalSettings
 from dirconnector.state import State
 from dirconnector.state.lock import organization_lock
 from dirconnector.sync import Job
@@ -55,12 +59,22 @@ def organization_of(config: Config) -> Organization:
     return organization_class(config.organization.kind)(config.organization.settings)
 
 
-def readers_of(config: Config) -> dict[str, Reader]:
+def directories_of(config: Config) -> dict[str, Directory]:
     """The directories of the config by name, in its order, not connected yet."""
-    return {
-        directory.name: reader_class(directory.kind)(directory.name, directory.settings, config.select.attributes)
-        for directory in config.directories
-    }
+    return {entry.name: _directory(entry, config.select.attributes) for entry in config.directories}
+
+
+def _directory(entry: config_model.Directory, attributes: frozenset[str]) -> Directory:
+    reader = reader_class(entry.kind)(entry.name, entry.settings, attributes)
+    if not isinstance(entry.settings, IncrementalSettings):
+        return Directory(reader=reader)
+    # secrets are references there, never values
+    described = f"{entry.kind} {entry.settings.model_dump_json()} {sorted(attributes)}"
+    return Directory(
+        reader=reader,
+        source=hashlib.sha256(described.encode()).hexdigest(),
+        full_read_every=entry.settings.full_read_every,
+    )
 
 
 @contextmanager
@@ -73,7 +87,7 @@ def watched(shared: Shared) -> Iterator[Progress]:
 def job_of(config: Config, state: State, watching: Progress) -> Job:
     """The job that a config describes."""
     return Job(
-        readers=readers_of(config),
+        directories=directories_of(config),
         select=config.select,
         policy=config.policy,
         organization=Announced(organization_of(config)),

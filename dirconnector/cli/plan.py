@@ -40,6 +40,7 @@ logger = logging.getLogger(__name__)
 )
 @click.option("--json", "form", flag_value="json", callback=want_json, help="The same as --format json.")
 @click.option("--verify", is_flag=True, help="Read every membership of the organization instead of trusting the state.")
+@click.option("--full", is_flag=True, help="Read every directory in full instead of what changed since the last run.")
 @click.option("--exit-code", "pending", is_flag=True, help="Exit with 10 when changes wait and nothing is wrong.")
 @view_options
 @common
@@ -48,6 +49,7 @@ def plan(
     output: Path | None,
     form: str | None,
     verify: bool,
+    full: bool,
     pending: bool,
     limit: int,
     everything: bool,
@@ -64,7 +66,7 @@ def plan(
     def code_of(report: Report) -> int:
         return exit_code(report.plan, pending=pending)
 
-    work = partial(sync_run, dry_run=True, verify=verify)
+    work = partial(sync_run, dry_run=True, verify=verify, full=full)
     report = recorded(configuration(shared), shared, "plan", work, dry_run=True, exit_code=code_of)
     view = view_of(shared, limit, everything)
     code = code_of(report)

@@ -37,6 +37,7 @@ class Wanted(NamedTuple):
     dry_run: bool
     approve: str
     verify: bool
+    full: bool
 
 
 class Ran(NamedTuple):
@@ -81,6 +82,7 @@ def most_serious(codes: Iterable[int]) -> int:
 @click.option("--dry-run", is_flag=True, help="Only show what would be done.")
 @click.option("--approve", default="", metavar="ID", help="Release what a limit holds in the plan with this id, once.")
 @click.option("--verify", is_flag=True, help="Read every membership of the organization instead of trusting the state.")
+@click.option("--full", is_flag=True, help="Read every directory in full instead of what changed since the last run.")
 @json_option
 @view_options
 @common
@@ -90,6 +92,7 @@ def run(
     dry_run: bool,
     approve: str,
     verify: bool,
+    full: bool,
     as_json: bool,
     limit: int,
     everything: bool,
@@ -107,7 +110,7 @@ def run(
     """
     if configs and shared.config:
         raise click.UsageError("give configurations either with --config or as arguments, not both")
-    wanted = Wanted(dry_run, approve, verify)
+    wanted = Wanted(dry_run, approve, verify, full)
     view = view_of(shared, limit, everything)
     if not configs:
         report = _run(shared, None, wanted)
@@ -168,7 +171,7 @@ def _attempt(shared: Shared, path: Path, wanted: Wanted) -> Ran:
 
 def _run(shared: Shared, path: Path | None, wanted: Wanted) -> Report:
     config = configuration(shared, path)
-    work = partial(sync_run, dry_run=wanted.dry_run, verify=wanted.verify, approve=wanted.approve)
+    work = partial(sync_run, dry_run=wanted.dry_run, verify=wanted.verify, full=wanted.full, approve=wanted.approve)
     command = "run --dry-run" if wanted.dry_run else "run"
     report = recorded(config, shared, command, work, dry_run=wanted.dry_run)
     if wanted.approve and wanted.approve != report.plan.plan_id:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import click
 
-from dirconnector.cli.job import configuration, readers_of, watched
+from dirconnector.cli.job import configuration, directories_of, watched
 from dirconnector.cli.options import Shared, common, json_option, view_options
 from dirconnector.cli.run import view_of
 from dirconnector.cli.screen import screen
@@ -48,7 +48,7 @@ def snapshot(shared: Shared, directory: str | None, as_json: bool, limit: int, e
 def wanted(config: Config, shared: Shared) -> Snapshot:
     """Read every directory and apply the rules, for an organization that accepts the usual lengths."""
     with watched(shared) as progress:
-        snapshots = [reader.read(progress) for reader in readers_of(config).values()]
+        snapshots = [directory.reader.read(progress) for directory in directories_of(config).values()]
     return desire(snapshots, config.select, Accepts()).snapshot()
 
 
@@ -61,6 +61,9 @@ def only(snapshot: Snapshot, directory: str | None) -> Snapshot:
         groups={key: group for key, group in snapshot.groups.items() if group.directory == directory},
         evidence=tuple(evidence for evidence in snapshot.evidence if evidence.directory == directory),
         problems=tuple(problem for problem in snapshot.problems if problem.directory == directory),
+        # nobody says which directory these keys are from, and without them a replay would take the faulty for gone
+        unsyncable=snapshot.unsyncable,
+        deleted=snapshot.deleted,
     )
 
 

@@ -86,7 +86,16 @@ def _version_1(connection: Connection) -> None:
     connection.execute(insert(meta).values(name="schema_version", value="0"))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_version_1,)
+def _version_2(connection: Connection) -> None:
+    tables = MetaData()
+    Table(
+        "cursors", tables, _text("organization", key=True), _text("directory", key=True), _text("source"),
+        _text("cursor"), _time("full_read"), _text("digest"), Column("content", LargeBinary, nullable=False),
+    )  # fmt: skip
+    tables.create_all(connection, checkfirst=False)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_version_1, _version_2)
 
 
 def migrate(database: Database, migrations: Sequence[Migration] = MIGRATIONS) -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from dirconnector.model import Snapshot
+
 Clock = Callable[[], datetime]
 
 
@@ -90,3 +92,16 @@ class ManagedRow(NamedTuple):
     status: int | None
     first_seen: str
     last_verified: str
+
+
+class Cursor(NamedTuple):
+    """Where an incremental read can go on.
+
+    ``snapshot`` is the whole directory as it was then, ``full_read`` when it was last read in full, ``source`` a
+    digest of the settings that it was read with.
+    """
+
+    cursor: str
+    snapshot: Snapshot
+    full_read: datetime
+    source: str

@@ -11,7 +11,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping
-from dataclasses import astuple
+from dataclasses import astuple, replace
 from typing import Any
 
 from dirconnector.model import Evidence, Group, Problem, Snapshot, User
@@ -20,8 +20,8 @@ FORMAT = 1
 _COLUMNS = ("key", "email", "name", "directory", "username", "entry", "enabled")
 
 
-def encode(snapshot: Snapshot) -> bytes:
-    """The snapshot without the users' attributes, not compressed: the same bytes for the same content."""
+def encode(snapshot: Snapshot, *, attributes: bool = False) -> bytes:
+    """The snapshot, not compressed: the same bytes for the same content. Users' ``attributes`` only if asked for."""
     users = [snapshot.users[key] for key in sorted(snapshot.users)]
     position = {user.key: number for number, user in enumerate(users)}
     document = {
@@ -33,6 +33,8 @@ def encode(snapshot: Snapshot) -> bytes:
         "unsyncable": dict(sorted(snapshot.unsyncable.items())),
         "deleted": dict(sorted(snapshot.deleted.items())),
     }
+    if attributes:
+        document["attributes"] = [{name: user.attributes[name] for name in sorted(user.attributes)} for user in users]
     return json.dumps(document, separators=(",", ":")).encode("ascii")
 
 
@@ -47,7 +49,7 @@ def compress(content: bytes) -> bytes:
 
 
 def decode(compressed: bytes, digest: str) -> Snapshot:
-    """The snapshot that was encoded, its users without attributes.
+    """The snapshot that was encoded, its users with the attributes that were.
 
     Raises ValueError when the bytes are not what this module wrote.
     """
@@ -63,8 +65,13 @@ def decode(compressed: bytes, digest: str) -> Snapshot:
     columns = document["users"]
     keys: list[str] = columns["key"]
     rows = zip(*(columns[column] for column in _COLUMNS), strict=True)
+    users = {row[0]: User(**dict(zip(_COLUMNS, row, strict=True))) for row in rows}
+    for key, attributes in zip(keys, document.get("attributes", ()), strict=False):
+        if attributes:
+            values = {name: tuple(texts) for name, texts in attributes.items()}
+            users[key] = replace(users[key], attributes=values)
     return Snapshot(
-        users={row[0]: User(**dict(zip(_COLUMNS, row, strict=True))) for row in rows},
+        users=users,
         groups={row[0]: _group(row, keys) for row in document["groups"]},
         evidence=tuple(_evidence(*row) for row in document["evidence"]),
         problems=tuple(_problem(*row) for row in document["problems"]),

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Self
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import delete, insert, select, update
 
 from dirconnector.errors import StateError
 from dirconnector.model import Current, Snapshot, User
@@ -15,8 +15,8 @@ from dirconnector.state import history, managed, snapshots
 from dirconnector.state.database import SAFE_TO_DELETE, Database
 from dirconnector.state.managed import MembershipLedger
 from dirconnector.state.migrations import migrate
-from dirconnector.state.rows import CallRow, Clock, ManagedRow, Person, RunRow, iso, utc_now
-from dirconnector.state.tables import calls, good, runs
+from dirconnector.state.rows import CallRow, Clock, Cursor, ManagedRow, Person, RunRow, iso, utc_now
+from dirconnector.state.tables import calls, cursors, good, runs
 
 KEEP_RUNS = 200
 
@@ -168,6 +168,43 @@ class State:
             raise StateError(
                 f"{self._database.place}: the last good snapshot of {directory} is damaged ({error}). {SAFE_TO_DELETE}"
             ) from None
+
+    # --------------------------------------------------------------------------------------------------------- cursors
+
+    def save_cursor(self, organization: str, directory: str, cursor: Cursor) -> None:
+        """Replace where reading this directory can go on. To be called only when the run that read it ended well."""
+        content = snapshots.encode(cursor.snapshot, attributes=True)
+        here = (cursors.c.organization == organization, cursors.c.directory == directory)
+        values = {
+            "source": cursor.source,
+            "cursor": cursor.cursor,
+            "full_read": iso(cursor.full_read),
+            "digest": snapshots.digest_of(content),
+        }
+        with self._database.writing() as connection:
+            known = connection.scalar(select(cursors.c.digest).where(*here))
+            if known == values["digest"]:
+                connection.execute(update(cursors).where(*here).values(**values))
+                return
+            connection.execute(delete(cursors).where(*here))
+            connection.execute(
+                insert(cursors).values(
+                    organization=organization, directory=directory, content=snapshots.compress(content), **values
+                )
+            )
+
+    def cursor(self, organization: str, directory: str) -> Cursor | None:
+        """Where reading this directory can go on; None when everything has to be read."""
+        query = select(cursors).where(cursors.c.organization == organization, cursors.c.directory == directory)
+        with self._database.reading() as connection:
+            row = connection.execute(query).one_or_none()
+        if row is None:
+            return None
+        try:
+            snapshot = snapshots.decode(row.content, row.digest)
+        except (ValueError, LookupError, TypeError):
+            return None  # a full read makes a new one
+        return Cursor(row.cursor, snapshot, datetime.fromisoformat(row.full_read), row.source)
 
     # --------------------------------------------------------------------------------------------------- what we manage
 

@@ -93,3 +93,15 @@ memberships = Table(
     Column("digest", Text, nullable=False),
     Column("members", Text, nullable=False),
 )
+
+cursors = Table(
+    "cursors",
+    metadata,
+    Column("organization", Text, primary_key=True),
+    Column("directory", Text, primary_key=True),
+    Column("source", Text, nullable=False),
+    Column("cursor", Text, nullable=False),
+    Column("full_read", String(32), nullable=False),
+    Column("digest", Text, nullable=False),
+    Column("content", LargeBinary, nullable=False),
+)

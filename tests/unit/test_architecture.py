@@ -25,10 +25,11 @@ ALLOWED: dict[str, set[str]] = {
     "organizations": VOCABULARY | {"settings", "plan", "http", "folders"},
     "state": VOCABULARY | {"plan", "organizations", "folders"},
     "config": VOCABULARY | {"settings", "rules", "plan", "readers", "organizations"},
-    "sync": VOCABULARY | {"rules", "plan", "readers", "organizations", "state"},
+    "reading": VOCABULARY | {"readers", "state"},
+    "sync": VOCABULARY | {"rules", "plan", "readers", "reading", "organizations", "state"},
     "output": VOCABULARY | {"plan", "rules", "settings"},
     "cli": VOCABULARY
-    | {"settings", "config", "rules", "plan", "readers", "organizations", "state", "output", "sync", "dn"},
+    | {"settings", "config", "rules", "plan", "readers", "organizations", "state", "output", "sync", "reading", "dn"},
 }
 PURE = ("rules", "plan", "model", "errors", "dn")
 IMPURE = {

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.build import applied, current, group, member, org_group, snapshot, user
 
 from dirconnector.errors import DirectoryUnreachable, PlanStale
 from dirconnector.model import Current, Finding, Progress, Snapshot, Status
@@ -17,13 +16,16 @@ from dirconnector.plan.document import from_history, history_document, report_do
 from dirconnector.plan.model import Change, Failure, Forecast, Outcome
 from dirconnector.plan.policy import Policy
 from dirconnector.plan.report import Report
+from dirconnector.readers import Reading
+from dirconnector.reading import Directory
 from dirconnector.rules.rule import Select
 from dirconnector.settings import Settings
 from dirconnector.state import State
 from dirconnector.sync import Job, apply_saved, prepare, run
+from tests.build import applied, current, group, member, org_group, snapshot, user
 
 
-class Directory:
+class Hq:
     """A reader whose directory is a value; an exception in its place is raised."""
 
     settings_class = Settings
@@ -38,6 +40,25 @@ class Directory:
         if isinstance(self.says, Exception):
             raise self.says
         return self.says
+
+
+class Delta(Hq):
+    """A directory that can say what changed. Its cursor is the number of the reads; ``forgotten`` are refused."""
+
+    says: Snapshot
+
+    def __init__(self, says: Snapshot) -> None:
+        super().__init__(says)
+        self.reads: list[str] = []
+        self.forgotten = False
+
+    def read_with_cursor(self, progress: Progress) -> Reading:
+        self.reads.append("full")
+        return Reading(self.says, f"cursor {len(self.reads)}")
+
+    def read_since(self, before: Reading, progress: Progress) -> Reading | None:
+        self.reads.append(f"since {before.cursor} of {len(before.snapshot.users)}")
+        return None if self.forgotten else Reading(self.says, f"cursor {len(self.reads)}")
 
 
 class Memory:
@@ -78,14 +99,18 @@ class World:
 
     def __init__(self, folder: Path) -> None:
         self.state = State.open(f"sqlite:///{folder / 'state.db'}")
-        self.directory = Directory(snapshot([user("ana")]))
+        self.directory: Hq | Delta = Hq(snapshot([user("ana")]))
         self.organization = Memory(current())
         self.policy = Policy()
+        self.source = "settings"
+        self.full_read_every = timedelta(days=1)
 
     @property
     def job(self) -> Job:
         return Job(
-            readers={"hq": self.directory},
+            directories={
+                "hq": Directory(reader=self.directory, source=self.source, full_read_every=self.full_read_every)
+            },
             select=Select(),
             policy=self.policy,
             organization=self.organization,
@@ -255,3 +280,49 @@ def test_history_gives_back_what_was_done_and_only_counts_what_was_not(world: Wo
         assert len(restored["changes"]) == changes
         assert restored["summary"] == report_document(report)["summary"]
     assert restored == report_document(done)
+
+
+def test_second_run_reads_what_changed_and_attributes_survive(world: World) -> None:
+    people = [user("ana", attributes={"department": ("Sales", "Ops")}), user("ben")]
+    world.directory = directory = Delta(snapshot(people))
+    world.run()
+    world.run()
+    assert directory.reads == ["full", "since cursor 1 of 2"]
+    cursor = world.state.cursor("test", "hq")
+    assert cursor is not None
+    assert cursor.snapshot.users == snapshot(people).users
+    assert cursor.cursor == "cursor 2"
+
+
+def test_full_read_when_asked_for_when_due_when_settings_changed_and_when_the_cursor_is_refused(world: World) -> None:
+    world.directory = directory = Delta(snapshot([user("ana")]))
+    world.run()
+    world.run(full=True)
+    assert directory.reads == ["full", "full"]
+    world.source = "other settings"
+    world.run()
+    assert directory.reads[2:] == ["full"]
+    world.full_read_every = timedelta(0)
+    world.run()
+    assert directory.reads[3:] == ["full"]
+    world.full_read_every = timedelta(days=1)
+    directory.forgotten = True
+    world.run()
+    assert directory.reads[4:] == ["since cursor 4 of 1", "full"]
+
+
+def test_cursor_moves_only_with_a_run_that_ended_well(world: World) -> None:
+    world.directory = directory = Delta(snapshot([user("ana")]))
+    world.run(dry_run=True)
+    assert world.state.cursor("test", "hq") is None, "a dry run saves nothing"
+    world.organization.rude = {"ana@example.org"}
+    world.run()
+    assert world.state.cursor("test", "hq") is None, "failed changes: the same is read again"
+    world.organization.rude = set()
+    directory.says = snapshot([user("ana")], complete=False)
+    world.run()
+    assert world.state.cursor("test", "hq") is None, "incomplete"
+    directory.says = snapshot([user("ana")])
+    world.run()
+    assert world.state.cursor("test", "hq") is not None
+    assert directory.reads == ["full"] * 4
