@@ -19,6 +19,7 @@ from dirconnector.organizations.vaultwarden import VaultwardenOrganization, Vaul
 from dirconnector.plan.model import Plan
 from dirconnector.plan.policy import Offboarding, Policy
 from dirconnector.plan.report import Report
+from dirconnector.reading import Directory
 from dirconnector.rules.rule import Select
 from dirconnector.settings import Settings
 from dirconnector.state import State
@@ -113,7 +114,7 @@ def state_collection(emulator: BitwardenEmulator) -> str:
     return collection.id
 
 
-class Directory:
+class InMemory:
     """A reader whose snapshot a test replaces."""
 
     name = "hq"
@@ -142,7 +143,7 @@ class Site:
         self.folder = folder
         self.policy = Policy(limits=NO_LIMITS)
         self.select = Select()
-        self.directory = Directory(snapshot())
+        self.directory = InMemory(snapshot())
         self.progress: list[tuple[str, int, int | None]] = []
 
     def wants(self, users: Iterable[User] = (), groups: Iterable[DirectoryGroup] = (), **more: Any) -> None:

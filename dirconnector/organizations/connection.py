@@ -37,6 +37,9 @@ NO_RETRY_AFTER = 60.0
 TOKEN_MARGIN = 60.0
 """Seconds before its end at which a token is not used any more."""
 
+RATE_LIMIT_HEADER = "X-Rate-Limit-Limit"
+"""The library behind the limits of Bitwarden's cloud sends it with every allowed answer (AspNetCoreRateLimit)."""
+
 GATEWAY = frozenset({502, 503, 504})
 
 Refusal = Callable[[ApiRefused], bool]
@@ -115,7 +118,8 @@ class Token:
 class Connection:
     """Requests to one server, one after the other.
 
-    ``explain`` makes an error of what the token endpoint refuses. ``progress`` is told of every wait.
+    ``explain`` makes an error of what the token endpoint refuses. ``limited`` is called when an answer shows that the
+    server counts requests. ``progress`` is told of every wait.
     """
 
     def __init__(
@@ -128,6 +132,7 @@ class Connection:
         identity_pacer: Pacer,
         timing: Timing = REAL,
         explain: Callable[[ApiRefused], OrganizationRefused] = lambda error: error,
+        limited: Callable[[], None] = lambda: None,
         progress: Progress = no_progress,
     ) -> None:
         self.urls = urls
@@ -138,6 +143,7 @@ class Connection:
         self._pacer = pacer
         self._identity_pacer = identity_pacer
         self._explain = explain
+        self._limited = limited
 
     def get(self, path: str) -> Answer:
         """Read something. Raises :class:`ApiRefused` and :class:`OrganizationUnreachable`."""
@@ -256,6 +262,8 @@ class _Attempts:
         if answer is None:
             self._silent(silence, seconds, repeatable=repeatable)
             return None
+        if RATE_LIMIT_HEADER in answer.headers:
+            connection._limited()
         if answer.status < 300:
             return answer
         if answer.status == 429:

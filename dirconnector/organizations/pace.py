@@ -92,6 +92,10 @@ class Pacer:
         finally:
             self._end(kind, begun)
 
+    def limit(self, limits: Limits) -> None:
+        """From now on, these are the limits."""
+        self._limits = limits
+
     def pause(self, kind: str, seconds: float) -> None:
         """The server said that it wants no call of this kind for so long: nobody sends one."""
         if self._limits.get(kind):

@@ -88,7 +88,8 @@ def test_several_at_once_share_the_limits(cloud: BitwardenEmulator, tmp_path: Pa
 
 def test_what_was_refused_all_the_same_is_waited_for(cloud: BitwardenEmulator, tmp_path: Path) -> None:
     """Another machine behind the same address has used the minute up. In the server's own seconds."""
-    site = Site(cloud, BitwardenOrganization(BitwardenSettings.model_validate(entry_for(cloud, tmp_path))), tmp_path)
+    settings = BitwardenSettings.model_validate(entry_for(cloud, tmp_path, pace={}))
+    site = Site(cloud, BitwardenOrganization(settings), tmp_path)
     site.wants([user("ana")])
     elsewhere = tmp_path / "elsewhere"
     elsewhere.mkdir()
@@ -98,3 +99,18 @@ def test_what_was_refused_all_the_same_is_waited_for(cloud: BitwardenEmulator, t
     assert site.run().exit_code == 0
     assert refused(cloud) >= 1
     assert site.status("ana@example.org") == "invited"
+
+
+def test_a_server_that_counts_is_recognised_by_its_answers(cloud: BitwardenEmulator, tmp_path: Path) -> None:
+    """Whatever its address: from the first answer on, its limits are kept."""
+    settings = BitwardenSettings.model_validate(entry_for(cloud, tmp_path))
+    fast = Timing(clock=_clock, sleep=_sleep)
+    site = Site(cloud, BitwardenOrganization(settings, timing=fast, pace_folder=tmp_path), tmp_path)
+    for number in range(66):
+        cloud.state.enrol(f"p{number}@example.org", external_id=f"p{number}")
+    site.wants([user("ana")])
+    assert site.plan().forecast.seconds > 60
+    assert site.run().exit_code == 0
+    assert site.writes()["POST /public/members/{id}/revoke"] == 66
+    assert refused(cloud) == 0
+    assert any("limits of the cloud" in finding.detail for finding in site.organization.check())

@@ -211,9 +211,10 @@ def test_trap_24_ten_tokens_a_minute_whoever_asks(emulator: BitwardenEmulator, t
         with organization.client(no_progress) as client:
             client.members()
             client.groups()
-        assert bool(time_.slept) == (number == 10)
+        # five in a second are the other limit of the identity service
+        assert (sum(time_.slept) > 5) == (number == 10)
     assert emulator.calls[TOKEN] == 11
-    assert sum(time_.slept) == pytest.approx(60, abs=2)
+    assert sum(time_.slept) == pytest.approx(60, abs=3)
 
 
 def test_trap_24_one_token_is_enough_for_a_run_and_the_next(site: Site) -> None:

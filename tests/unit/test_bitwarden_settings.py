@@ -83,24 +83,25 @@ def test_mistakes(more: dict[str, Any], message: str) -> None:
 def test_the_cloud_has_its_limits_without_asking(place: dict[str, str]) -> None:
     settings = bitwarden(**place)
     assert settings.cloud
-    assert settings.api_limits == {"write": [Limit(60, 60.0), Limit(5, 1.0)], "read": [Limit(200, 60.0)]}
-    assert settings.identity_limits == {"token": [Limit(10, 60.0)]}
+    assert settings.api_limits() == {"write": [Limit(60, 60.0), Limit(5, 1.0)], "read": [Limit(200, 60.0)]}
+    assert settings.identity_limits == {"token": [Limit(10, 60.0), Limit(5, 1.0)]}
 
 
 @pytest.mark.parametrize("server", ["https://bw.x.org", "https://notbitwarden.com", "https://bitwarden.com.evil.org"])
 def test_others_have_none(server: str) -> None:
     settings = bitwarden(server=server)
     assert not settings.cloud
-    assert not any(settings.api_limits.values()) and not any(settings.identity_limits.values())
+    assert settings.api_limits(limited=True) == bitwarden(region="us").api_limits()
+    assert not any(settings.api_limits().values()) and not any(settings.identity_limits.values())
 
 
 def test_a_pace_of_ones_own() -> None:
     settings = bitwarden(server="https://x.org", pace={"writes_per_second": 2, "tokens_per_minute": 3})
-    assert settings.api_limits == {"write": [Limit(2, 1.0)], "read": []}
-    assert settings.identity_limits == {"token": [Limit(3, 60.0)]}
-    assert settings.speed.writes_per_second == 2
+    assert settings.api_limits() == {"write": [Limit(2, 1.0)], "read": []}
+    assert settings.identity_limits == {"token": [Limit(3, 60.0), Limit(5, 1.0)]}
+    assert settings.speed().writes_per_second == 2
     slower = bitwarden(region="us", pace={"writes_per_minute": 30})
-    assert slower.api_limits == {"write": [Limit(30, 60.0), Limit(5, 1.0)], "read": [Limit(200, 60.0)]}
+    assert slower.api_limits() == {"write": [Limit(30, 60.0), Limit(5, 1.0)], "read": [Limit(200, 60.0)]}
 
 
 def test_the_name_is_stable_and_holds_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:

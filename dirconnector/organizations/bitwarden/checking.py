@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from dirconnector.errors import OrganizationError
 from dirconnector.model import Finding, Member, MemberType, OrgGroup, Status
@@ -11,19 +11,21 @@ from dirconnector.organizations.bitwarden.client import Client
 from dirconnector.organizations.bitwarden.explaining import explain_api
 from dirconnector.organizations.bitwarden.settings import BitwardenSettings
 from dirconnector.organizations.endpoints import group_from, member_from
+from dirconnector.organizations.routes import Pace
 from dirconnector.organizations.server import host_of
 
 NAMED = 3
 
 
-def findings(client: Client, settings: BitwardenSettings) -> Iterator[Finding]:
+def findings(client: Client, settings: BitwardenSettings, speed: Callable[[], Pace]) -> Iterator[Finding]:
     """One finding after the other; the first failure is the last, because everything after it would fail too."""
     api = settings.urls.api
     try:
         with explain_api(settings):
             client.authenticate()
-            yield _server(settings)
-            members = [member_from(answer) for answer in client.members()]
+            answers = client.members()
+            yield _server(settings, speed())
+            members = [member_from(answer) for answer in answers]
             yield Finding(ok=True, subject="members", detail=_counted(members))
             groups = [group_from(answer, frozenset()) for answer in client.groups()]
             yield Finding(ok=True, subject="groups", detail=_readable(client, groups))
@@ -45,11 +47,13 @@ def findings(client: Client, settings: BitwardenSettings) -> Iterator[Finding]:
     )
 
 
-def _server(settings: BitwardenSettings) -> Finding:
+def _server(settings: BitwardenSettings, speed: Pace) -> Finding:
     where = "Bitwarden's cloud" if settings.cloud else "a self-hosted Bitwarden server"
+    if not settings.cloud and settings.pace is None and speed.writes_per_minute:
+        where = "a Bitwarden server with the limits of the cloud"
     detail = f"{where}, {settings.urls.api}: the API key is good"
-    if settings.speed.writes_per_minute:
-        detail += f"; at most {settings.speed.writes_per_minute} writes a minute"
+    if speed.writes_per_minute:
+        detail += f"; at most {speed.writes_per_minute} writes a minute"
     if not settings.tls.verify:
         detail += "; its certificate is NOT verified (tls.verify: false)"
     return Finding(ok=True, subject="server", detail=detail)

@@ -24,6 +24,7 @@ from dirconnector.organizations.connection import REAL, Connection, Timing, Toke
 from dirconnector.organizations.endpoints import NOT_FOUND, ApiRefused, group_from, member_from
 from dirconnector.organizations.execute import apply_calls
 from dirconnector.organizations.pace import Limits, Pacer
+from dirconnector.organizations.routes import Pace
 from dirconnector.organizations.server import host_of
 from dirconnector.plan.model import Change, Forecast, Outcome
 from dirconnector.settings import Settings
@@ -54,12 +55,14 @@ class BitwardenOrganization:
         """Groups whose members were read from the server when the organization was last read."""
         self._sent: Sent | None = None
         """What was written since, and is to be read back."""
+        self._limited = False
+        """The server has shown that it counts requests, as only the cloud does, whatever its address."""
         self._seats: tuple[int | None, int | None] = (None, None)
 
     def check(self) -> Iterator[Finding]:
         """Connect, authenticate, and say what works there. Never writes."""
         with self.client(no_progress) as client:
-            yield from checking.findings(client, self.settings)
+            yield from checking.findings(client, self.settings, self._speed)
 
     def read(self, ledger: Ledger, *, verify: bool, progress: Progress) -> Current:
         """The organization as it is now: members, groups, seats, and memberships as far as they are not known.
@@ -90,7 +93,7 @@ class BitwardenOrganization:
             groups=reading.groups(),
             # the cloud buys seats up to the most that was configured; without it, as many as it takes
             seats=bought if most is None or bought is None else max(bought, most),
-            accepts=Accepts(seats_grow=self.settings.cloud and most is None),
+            accepts=Accepts(seats_grow=(self.settings.cloud or self._limited) and most is None),
         )
 
     def forecast(self, changes: Sequence[Change], current: Current) -> Forecast:
@@ -99,7 +102,7 @@ class BitwardenOrganization:
             routes.plan_calls(changes, current),
             current,
             changes,
-            pace=self.settings.speed,
+            pace=self._speed(),
             unverified=self._unverified(current),
             read_back=self._read_back,
         )
@@ -125,15 +128,22 @@ class BitwardenOrganization:
         """The public API of this organization, for the length of the block."""
         settings = self.settings
         http = Http(settings.tls, proxy=settings.proxy_url, timeout=settings.timeout)
+        pacer = self._pacer(settings.urls.api, settings.api_limits(limited=self._limited))
+
+        def limited() -> None:
+            self._limited = True
+            pacer.limit(settings.api_limits(limited=True))
+
         try:
             connection = Connection(
                 settings.urls,
                 http,
                 self._token,
-                pacer=self._pacer(settings.urls.api, settings.api_limits),
+                pacer=pacer,
                 identity_pacer=self._pacer(settings.urls.identity, settings.identity_limits),
                 timing=self._timing,
                 explain=explain_token,
+                limited=limited,
                 progress=progress,
             )
             yield Client(connection, settle_seconds=settings.settle_seconds)
@@ -146,7 +156,10 @@ class BitwardenOrganization:
 
     @property
     def _read_back(self) -> int:
-        return READ_BACK if self.settings.speed.reads_per_minute is None else READ_BACK_LIMITED
+        return READ_BACK if self._speed().reads_per_minute is None else READ_BACK_LIMITED
+
+    def _speed(self) -> Pace:
+        return self.settings.speed(limited=self._limited)
 
     def _unverified(self, current: Current) -> frozenset[str]:
         return frozenset(current.groups) - self._verified

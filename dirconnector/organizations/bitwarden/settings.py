@@ -22,6 +22,9 @@ REGIONS = {
 CLOUD_TOKENS_PER_MINUTE = 10
 """bitwarden/server, ``src/Identity/appsettings.json``: POST /connect/token."""
 
+IDENTITY_PER_SECOND = 5
+"""The same: anything of the identity service."""
+
 SELF_HOSTED = Pace(read_latency=0.02, write_latency=0.05)
 """No limits; the latencies are what a server in the same building takes."""
 
@@ -81,17 +84,15 @@ class BitwardenSettings(ServerSettings):
         """True for Bitwarden's own servers."""
         return self.region is not None or (self.given is not None and is_cloud(self.given))
 
-    @property
-    def speed(self) -> Pace:
-        """The pace towards the API, for the forecast."""
-        base = CLOUD if self.cloud else SELF_HOSTED
+    def speed(self, *, limited: bool = False) -> Pace:
+        """The pace towards the API. ``limited`` says that the server showed the cloud's limits, wherever it is."""
+        base = CLOUD if self.cloud or (limited and self.pace is None) else SELF_HOSTED
         given = self.pace.model_dump(exclude_none=True, exclude={"tokens_per_minute"}) if self.pace else {}
         return replace(base, **given)
 
-    @property
-    def api_limits(self) -> Limits:
+    def api_limits(self, *, limited: bool = False) -> Limits:
         """What limits calls of the API."""
-        speed = self.speed
+        speed = self.speed(limited=limited)
         writes = [(speed.writes_per_minute, MINUTE), (speed.writes_per_second, 1.0)]
         return {
             "write": [Limit(calls, seconds) for calls, seconds in writes if calls],
@@ -103,7 +104,7 @@ class BitwardenSettings(ServerSettings):
         """What limits requests for tokens."""
         given = self.pace.tokens_per_minute if self.pace else None
         tokens = given or (CLOUD_TOKENS_PER_MINUTE if self.cloud else None)
-        return {"token": [Limit(tokens, MINUTE)] if tokens else []}
+        return {"token": [Limit(tokens, MINUTE), Limit(IDENTITY_PER_SECOND, 1.0)] if tokens else []}
 
 
 _CLOUD = {
