@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import logging
 import shutil
+import sqlite3
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -155,16 +156,26 @@ def copied_state(config: Config) -> Iterator[State]:
 def _copy(url: str, folder: Path) -> State:
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
-        copy = folder / "copy.db"
         try:
-            shutil.copyfile(parsed.database, copy)
-            # what a killed run left half done is undone in the copy: without its journal the copy would be damaged
-            with suppress(FileNotFoundError):
-                shutil.copyfile(f"{parsed.database}-journal", f"{copy}-journal")
-            return State.open(f"sqlite:///{copy}")
-        except (OSError, StateError) as error:
-            logger.info("the state is not used: %s", error)
+            return State.open(f"sqlite:///{_sound_copy(Path(parsed.database), folder / 'copy.db')}")
+        except FileNotFoundError:
+            logger.info("there is no state yet")
+        except (OSError, sqlite3.Error, StateError) as error:
+            logger.warning("the state is not used: %s", str(error).replace(str(folder / "copy.db"), parsed.database))
     return State.open(f"sqlite:///{folder / 'empty.db'}")
+
+
+def _sound_copy(database: Path, copy: Path) -> Path:
+    """Copy an SQLite database. Raises what says that it cannot be read, or is damaged somewhere."""
+    shutil.copyfile(database, copy)
+    # what a killed run left half done is undone in the copy: without its journal the copy would be damaged
+    with suppress(FileNotFoundError):
+        shutil.copyfile(f"{database}-journal", f"{copy}-journal")
+    with closing(sqlite3.connect(copy)) as connection:
+        ((found,),) = connection.execute("PRAGMA quick_check(1)").fetchall()
+    if found != "ok":
+        raise StateError(f"{database}: damaged ({found})")
+    return copy
 
 
 def _finish(job: Job, number: int, document: dict[str, object], plan_id: str) -> None:
