@@ -1,4 +1,7 @@
-"""What a plain ldap3 program takes to read the same entries: connect, page, keep nothing. ``URL DN PASSWORD BASE ATTRIBUTE ...``."""
+"""What a plain ldap3 program takes to read the same entries: connect, page, keep nothing.
+
+Arguments: ``URL DN PASSWORD BASE ATTRIBUTE ...``.
+"""
 
 from __future__ import annotations
 

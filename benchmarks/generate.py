@@ -12,8 +12,37 @@ USERS_PER_GROUP = 20
 NESTED_SHARE = 0.05
 SEED = 20261124
 
-FIRST = ["Ana", "Ben", "Chloé", "David", "Eva", "Finn", "Grüße", "Hana", "Iñigo", "Jürgen", "Kaja", "Łucja", "Mia", "Noah", "Olga"]
-LAST = ["Adler", "Bauer", "Costa", "Dubois", "Eriksen", "Fischer", "García", "Hansen", "Ivanov", "Jones", "Kowalski", "López"]
+FIRST = [
+    "Ana",
+    "Ben",
+    "Chloé",
+    "David",
+    "Eva",
+    "Finn",
+    "Grüße",
+    "Hana",
+    "Iñigo",
+    "Jürgen",
+    "Kaja",
+    "Łucja",
+    "Mia",
+    "Noah",
+    "Olga",
+]
+LAST = [
+    "Adler",
+    "Bauer",
+    "Costa",
+    "Dubois",
+    "Eriksen",
+    "Fischer",
+    "García",
+    "Hansen",
+    "Ivanov",
+    "Jones",
+    "Kowalski",
+    "López",
+]
 
 
 @dataclass(frozen=True)
