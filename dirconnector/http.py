@@ -118,7 +118,9 @@ class Http:
         """
         if self._session is None:
             self._session = _session(self._tls)
-        answer, failure = self._answer_or_failure(self._session, method, url, headers, body, timeout or self._timeout)
+        answer, failure = self._answer_or_failure(
+            self._session, method, url, headers, body, max(timeout or 0.0, self._timeout)
+        )
         # not raised where it was noticed: what was caught there holds the request, with its secrets
         if failure is not None:
             raise failure
