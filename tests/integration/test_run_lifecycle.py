@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,8 @@ from tests.servers import ldif
 from tests.servers.server import DirectoryServer
 from tests.servers.slapd import BASE, Slapd
 
+UNITS = itertools.count()
+EVERYBODY = "(|(objectClass=person)(objectClass=group)(objectClass=groupOfNames))"
 PEOPLE = ("ana", "bo", "cee", "dan", "eve", "fay", "gus", "hal")
 GROUPS = {"Staff": PEOPLE, "Ops": ("ana", "bo", "cee"), "Vault-All": ("ana", "bo", "cee", "dan")}
 
@@ -21,24 +24,19 @@ def address(name: str) -> str:
     return f"{name}@example.org"
 
 
-def units(base: str) -> str:
-    return ldif.ou(f"ou=Moved,{base}")
-
-
-def filled(corner: Corner, *, load: bool) -> str:
-    """The LDIF of the company, loaded into the live server or not."""
-    text = "".join(
-        [
-            units(corner.base),
-            *map(corner.person, PEOPLE),
-            corner.group("Staff", PEOPLE),
-            corner.group("Ops", GROUPS["Ops"]),
-            corner.group("Vault-All", ["dan"], ["Ops"]),
-        ]
+def fill(corner: Corner) -> None:
+    """The company, loaded into the live server."""
+    corner.server.add(
+        "".join(
+            [
+                ldif.ou(f"ou=Moved,{corner.base}"),
+                *map(corner.person, PEOPLE),
+                corner.group("Staff", PEOPLE),
+                corner.group("Ops", GROUPS["Ops"]),
+                corner.group("Vault-All", ["dan"], ["Ops"]),
+            ]
+        )
     )
-    if load:
-        corner.server.add(text)
-    return text
 
 
 @pytest.fixture(
@@ -48,16 +46,19 @@ def filled(corner: Corner, *, load: bool) -> str:
         pytest.param("ds389", marks=pytest.mark.ds389),
     ]
 )
-def corner(request: pytest.FixtureRequest) -> Corner:
+def corner(request: pytest.FixtureRequest) -> Iterator[Corner]:
     """The company in a corner of each of the three servers."""
     if request.param == "slapd":
         start: Callable[..., Slapd] = request.getfixturevalue("slapd")
         corner = Corner(start(ldif.ou(f"ou=Lifecycle,{BASE}"), overlays=["ppolicy"]), f"ou=Lifecycle,{BASE}")
     else:
         server: DirectoryServer = request.getfixturevalue(request.param)
-        corner = Corner(server, server.unit("Lifecycle"))  # type: ignore[attr-defined]  # both session servers have it
-    filled(corner, load=True)
-    return corner
+        corner = Corner(server, server.unit(f"Lifecycle {next(UNITS)}"))  # type: ignore[attr-defined]  # both session servers have it
+    fill(corner)
+    yield corner
+    if request.param != "slapd":
+        # the names of accounts are taken in the whole domain
+        corner.server.delete(*(dn for dn, _ in corner.server.search(EVERYBODY, ["1.1"], base=corner.base)))
 
 
 @pytest.fixture
@@ -165,3 +166,22 @@ def they_come_back(corner: Corner, world: World) -> None:
     assert members[address("hal")].key != old
     assert {members[address(name)].status for name in PEOPLE} == {INVITED}
     assert world.mails() == Counter(map(address, PEOPLE))
+
+
+def test_an_emptied_unit_and_a_wrong_base_take_nothing_away(corner: Corner, world: World) -> None:
+    world.dirsync("run")
+    before = world.org.read_bytes()
+    world.change(users={"base": f"OU=Nowhere,{corner.base}"})
+    # 389-ds answers a paged search below nothing with success: then nobody can see the base, and the read is incomplete
+    if corner.server.kind == "ds389":
+        assert f"'OU=Nowhere,{corner.base}'" in world.dirsync("run", code=6).out
+    else:
+        assert "hq: users: noSuchObject" in world.dirsync("run", code=1).err
+    world.change(users={"base": f"ou=Moved,{corner.base}"})
+    assert "hq shrank from 8 to 0 users" in world.dirsync("run", code=3).out
+    world.change(users={"base": corner.base})
+    corner.fire(*PEOPLE)
+    done = world.dirsync("run", code=3)
+    assert "hq shrank from 8 to 0 users" in done.out
+    assert "check base, filter and rights" in done.out
+    assert world.org.read_bytes() == before
