@@ -126,12 +126,17 @@ class Service:
         self.log: list[str] = []
         self.faults = Faults()
         self.crashes: list[Exception] = []
+        self.running = 0
+        """Calls that are being answered now, latency included."""
         self._exits = ExitStack()
 
     # ------------------------------------------------------------------------------------------- for subclasses
 
     templates: Sequence[str] = ()
     """Path templates such as ``/v1.0/groups/{id}/members``; calls are counted by them."""
+
+    dates = True
+    """Whether the server sends Date; a service with a clock of its own sends it itself."""
 
     def app(self) -> ASGIApp:
         """The service itself."""
@@ -170,7 +175,7 @@ class Service:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", self.port))
             self.url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-            server = uvicorn.Server(_config(Front(self), cert, key))
+            server = uvicorn.Server(_config(Front(self), cert, key, dates=self.dates))
             thread = threading.Thread(
                 target=server.run, kwargs={"sockets": [listener]}, name=f"{self.name}-emulator", daemon=True
             )
@@ -223,6 +228,13 @@ class Front:
             response = await _door(self.service, Request(scope, receive))
             await response(scope, receive, send)
             return
+        self.service.running += 1
+        try:
+            await self._call(scope, receive, send)
+        finally:
+            self.service.running -= 1
+
+    async def _call(self, scope: Scope, receive: Receive, send: Send) -> None:
         service = self.service
         label = service.label(scope["method"], scope["path"])
         service.calls[label] += 1
@@ -300,7 +312,7 @@ async def _door(service: Service, request: Request) -> Response:
     return JSONResponse({"error": "no such door"}, 404)
 
 
-def _config(app: ASGIApp, cert: str, key: str) -> uvicorn.Config:
+def _config(app: ASGIApp, cert: str, key: str, *, dates: bool) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         loop="asyncio",
@@ -312,6 +324,7 @@ def _config(app: ASGIApp, cert: str, key: str) -> uvicorn.Config:
         access_log=False,
         proxy_headers=False,
         server_header=False,
+        date_header=dates,
         timeout_keep_alive=75,
         timeout_graceful_shutdown=1,
         ssl_certfile=cert,
