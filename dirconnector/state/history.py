@@ -72,6 +72,30 @@ class RunJournal:
             connection.execute(record.values(finished=iso(self._clock()), result=words))
 
 
+_PIECE = 2_000
+"""Elements of a list that are written at once."""
+
+
+def compressed(report: Mapping[str, object]) -> bytes:
+    """The report as compressed JSON. Long lists go through in pieces: the changes of a first sync would be tens of
+    megabytes of text otherwise.
+    """
+    packer = zlib.compressobj(1)
+    parts: list[bytes] = []
+    for number, (name, value) in enumerate(report.items()):
+        parts.append(packer.compress(f"{',' if number else '{'}{json.dumps(name)}:".encode("ascii")))
+        if isinstance(value, (list, tuple)):
+            parts.append(packer.compress(b"["))
+            for start in range(0, len(value), _PIECE):
+                piece = json.dumps(value[start : start + _PIECE], separators=(",", ":"))[1:-1]
+                parts.append(packer.compress(f"{',' if start else ''}{piece}".encode("ascii")))
+            parts.append(packer.compress(b"]"))
+        else:
+            parts.append(packer.compress(json.dumps(value, separators=(",", ":")).encode("ascii")))
+    parts.append(packer.compress(b"}" if report else b"{}"))
+    return b"".join([*parts, packer.flush()])
+
+
 def begin(connection: Connection, organization: str, command: str, started: datetime, dry_run: bool) -> int:
     """Insert a run that has not ended. Returns its number, which is never used again."""
     record = insert(runs).values(
@@ -91,10 +115,10 @@ def finish(
     """Write down the end of a run. Returns the run's organization. Raises StateError when there is no such
     run.
     """
-    document = json.dumps(report, separators=(",", ":")).encode("ascii")
+    document = compressed(report)
     record = update(runs).where(runs.c.number == run)
     connection.execute(
-        record.values(finished=iso(finished), exit_code=exit_code, plan_id=plan_id, report=zlib.compress(document, 1))
+        record.values(finished=iso(finished), exit_code=exit_code, plan_id=plan_id, report=document)
     )
     organization: str | None = connection.scalar(select(runs.c.organization).where(runs.c.number == run))
     if organization is None:

@@ -218,7 +218,7 @@ class _Reading:
             for id_ in batch:
                 self._progress("memberships", len(self.read) + len(found), len(group_ids))
                 try:
-                    found[id_] = frozenset(self._client.group_member_ids(id_)).intersection(self._members)
+                    found[id_] = frozenset(filter(self._members.__contains__, self._client.group_member_ids(id_)))
                 except ApiRefused as error:
                     if error.status != NOT_FOUND:
                         raise
