@@ -117,9 +117,7 @@ def finish(
     """
     document = compressed(report)
     record = update(runs).where(runs.c.number == run)
-    connection.execute(
-        record.values(finished=iso(finished), exit_code=exit_code, plan_id=plan_id, report=document)
-    )
+    connection.execute(record.values(finished=iso(finished), exit_code=exit_code, plan_id=plan_id, report=document))
     organization: str | None = connection.scalar(select(runs.c.organization).where(runs.c.number == run))
     if organization is None:
         raise StateError(f"run {run} is not in the state any more: was the state file replaced during the run?")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime
+from itertools import islice
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Executable, bindparam, delete, insert, select, update
@@ -18,6 +19,10 @@ from dirconnector.state.tables import managed, memberships, verifications
 
 NEVER = ""
 """When a membership was verified that has not been read since it was written: before everything else."""
+
+
+PIECE = 2_000
+"""Rows that are written at once."""
 
 
 class _Seen(NamedTuple):
@@ -150,20 +155,20 @@ def _write_managed(
     _execute_many(
         connection,
         insert(managed),
-        [
+        (
             {"organization": organization, "kind": kind, "id": id_, "first_seen": moment, **now._asdict()}
             for (kind, id_), now in seen.items()
             if (kind, id_) not in known
-        ],
+        ),
     )
     _execute_many(
         connection,
         update(managed).where(_this_row(organization)),
-        [
+        (
             {"old_kind": kind, "old_id": id_, **now._asdict()}
             for (kind, id_), now in seen.items()
             if known.get((kind, id_), now) != now
-        ],
+        ),
     )
 
 
@@ -210,7 +215,7 @@ def _seen(
     }
     for group in current.groups.values():
         if group.managed:
-            seen["group", group.id] = _Seen(group.key, group.name, None)
+            seen["group", group.id] = _Seen(group.key, _storable(group.name), None)
     return seen
 
 
@@ -219,8 +224,14 @@ def _described(member: Member, user: User | None, before: _Seen | None) -> _Seen
     if user is None and before is not None and before.key == member.key:
         person = before
     if person is None:
-        return _Seen(member.key, member.email, int(member.status))
-    return _Seen(member.key, member.email, int(member.status), person.directory, person.name, person.username)
+        return _Seen(member.key, _storable(member.email), int(member.status))
+    name, username = _storable(person.name), _storable(person.username)
+    return _Seen(member.key, _storable(member.email), int(member.status), person.directory, name, username)
+
+
+def _storable(text: str) -> str:
+    """The text without halves of surrogate pairs, which no database takes. A JSON file can hold them."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _write_memberships(
@@ -266,7 +277,8 @@ def _status(number: int | None) -> Status:
     return Status.OTHER if number is None else Status(number)
 
 
-def _execute_many(connection: Connection, statement: Executable, records: Sequence[Mapping[str, object]]) -> None:
-    # without records SQLAlchemy would execute the statement once, with nothing bound
-    if records:
-        connection.execute(statement, records)
+def _execute_many(connection: Connection, statement: Executable, records: Iterable[Mapping[str, object]]) -> None:
+    """Execute once for each record, in pieces: tens of thousands of records at once would be tens of megabytes."""
+    rest = iter(records)
+    while piece := list(islice(rest, PIECE)):
+        connection.execute(statement, piece)

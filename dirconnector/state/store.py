@@ -117,7 +117,7 @@ class State:
     # -------------------------------------------------------------------------------------------------- good snapshots
 
     def save_good(self, organization: str, directory: str, snapshot: Snapshot, taken: datetime, run: int) -> None:
-        """Replace the last good snapshot of a directory. To be called only when the run ended well.
+        """Replace the last good snapshot of a directory: complete, and no limit that it shrank beyond.
 
         The users' attributes are not stored. When the content is the same as before only the time and the run
         are written.
@@ -143,15 +143,26 @@ class State:
             else:
                 connection.execute(update(good).where(*here).values(**values))
 
-    def baseline(self, organization: str, directory: str) -> Baseline | None:
-        """The size of the last good snapshot, without reading the snapshot. None when there is none."""
+    def baselines(self, organization: str) -> dict[str, Baseline]:
+        """The sizes of the last good snapshots by directory, without reading the snapshots."""
         query = select(
             good.c.directory, good.c.users, good.c.with_email, good.c.groups, good.c.memberships, good.c.taken,
             good.c.digest,
-        ).where(good.c.organization == organization, good.c.directory == directory)  # fmt: skip
+        ).where(good.c.organization == organization).order_by(good.c.directory)  # fmt: skip
         with self._database.reading() as connection:
-            row = connection.execute(query).one_or_none()
-        return None if row is None else Baseline(**row._mapping)
+            return {row.directory: Baseline(**row._mapping) for row in connection.execute(query)}
+
+    def baseline(self, organization: str, directory: str) -> Baseline | None:
+        """The size of the last good snapshot of one directory. None when there is none."""
+        return self.baselines(organization).get(directory)
+
+    def forget_directories(self, organization: str, *, keep: Collection[str]) -> None:
+        """Forget the last good snapshots, and where reading can go on, of all directories but these."""
+        with self._database.writing() as connection:
+            for table in (good, cursors):
+                mine = table.c.organization == organization
+                for directory in set(connection.scalars(select(table.c.directory).where(mine))) - set(keep):
+                    connection.execute(delete(table).where(mine, table.c.directory == directory))
 
     def good_snapshot(self, organization: str, directory: str) -> Snapshot | None:
         """The last good snapshot itself, its users without attributes. None when there is none."""
