@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from dirconnector.model import no_progress
 from dirconnector.plan.policy import GroupsGone, Offboard
 from tests.bitwarden import Site, organization_on, problems, why
 from tests.build import group, user
@@ -189,6 +190,11 @@ def test_trap_11_more_than_two_thousand_go_in_parts(tmp_path: Path) -> None:
         assert site.writes() == {IMPORT: 3}
         assert len(site.emails_in("All")) == 2001
         assert len(site.mailed()) == 2001
+        # and what is larger all the same, a document of one group for example, is announced as such
+        with organization_on(cloud, tmp_path).client(no_progress) as client:
+            client.import_(
+                members=[{"email": u.email, "externalId": u.key, "deleted": False} for u in everybody], groups=[]
+            )
 
 
 def test_trap_12_nothing_absent_from_an_import_is_touched(site: Site) -> None:
