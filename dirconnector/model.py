@@ -181,9 +181,18 @@ class OrgGroup:
         return bool(self.key)
 
 
+def utf16_length(text: str) -> int:
+    """The length of a text as .NET and SQL Server count it: UTF-16 code units, two for an emoji.
+
+    https://learn.microsoft.com/dotnet/api/system.string.length
+    """
+    return len(text) if text.isascii() else len(text.encode("utf-16-le", "surrogatepass")) // 2
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Accepts:
-    """What an organization kind accepts. Lengths are characters; one entry beyond them would reject a whole import.
+    """What an organization kind accepts. Lengths are those of :func:`utf16_length`; one entry beyond them would reject
+    a whole import.
 
     ``groups`` is False where the organization has no groups; ``seats_grow`` is True where it buys seats by itself.
     """

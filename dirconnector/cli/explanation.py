@@ -16,6 +16,7 @@ from dirconnector.plan.policy import Policy
 from dirconnector.rules.desired import Desired
 from dirconnector.rules.flatten import path
 from dirconnector.rules.rule import Select, UserRule
+from dirconnector.rules.select import Verdict
 from dirconnector.sync import Prepared
 
 
@@ -130,6 +131,8 @@ def _groups(desired: Desired, found: _Found) -> Iterator[Section]:
     for key, group in sorted(desired.merged.groups.items(), key=lambda item: item[1].name):
         if found.user.key in desired.memberships[key]:
             verdict = desired.selection.group_verdict(group)
+            if key in desired.merged.unsyncable_groups:
+                verdict = Verdict(False, desired.merged.unsyncable_groups[key])
             nested = path(desired.merged.groups, key, found.user.key)
             way = f"; through {' > '.join(desired.merged.groups[k].name for k in nested)}" if len(nested) > 1 else ""
             rows.append(Row(group.name, f"{'synced' if verdict.selected else 'not synced'}: {verdict.reason}{way}"))

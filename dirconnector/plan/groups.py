@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dirconnector.model import Current, Group, OrgGroup, Problem
@@ -30,20 +30,24 @@ def match_groups(desired: Desired, current: Current) -> GroupMatch:
     """Match by key, then by exact name; decide what is created, adopted, renamed."""
     result = GroupMatch()
     by_key = _groups_by_key(current, result)
-    by_name: dict[str, list[OrgGroup]] = {}
-    for org_group in current.groups.values():
-        by_name.setdefault(org_group.name, []).append(org_group)
+    new: dict[str, list[Group]] = {}
     for key, group in sorted(desired.groups.items()):
         found = by_key.get(key)
-        if found is not None and found.id in result.settled:
+        if found is None:
+            new.setdefault(group.name, []).append(group)
+        elif found.id in result.settled:
             result.blocked.add(key)
-        elif found is not None:
+        else:
             _settle(result, group, found)
             if found.name != group.name:
                 reason = f"called {group.name} in {group.directory} now, was {found.name}"
                 result.changes.append(_group(Action.RENAME_GROUP, group, reason, found, before=found.name))
-        else:
-            _match_by_name(group, by_name.get(group.name, []), desired, result)
+    by_name: dict[str, list[OrgGroup]] = {}
+    for org_group in current.groups.values():
+        if org_group.name in new:
+            by_name.setdefault(org_group.name, []).append(org_group)
+    for name, groups in new.items():
+        _match_by_name(groups, by_name.get(name, []), desired, result)
     return result
 
 
@@ -68,31 +72,43 @@ def _groups_by_key(current: Current, result: GroupMatch) -> dict[str, OrgGroup]:
     return by_key
 
 
-def _match_by_name(group: Group, named: list[OrgGroup], desired: Desired, result: GroupMatch) -> None:
+def _match_by_name(groups: Sequence[Group], named: Sequence[OrgGroup], desired: Desired, result: GroupMatch) -> None:
+    """Directory groups of one name that the organization does not know by key, and its groups of this name."""
     free = [g for g in named if g.id not in result.settled]
     unmanaged = [g for g in free if not g.key]
     if len(unmanaged) > 1:
-        result.blocked.add(group.key)
-        why = f"{len(unmanaged)} groups of the organization are called {group.name}: none is adopted, rename the others"
-        result.problems.append(Problem(directory=group.directory, entry=group.entry or group.name, why=why))
+        why = f"{len(unmanaged)} groups of the organization are called {{}}: none is adopted, rename the others"
+        _block(groups, why, result)
+        return
+    if unmanaged and len(groups) > 1:
+        why = f"{len(groups)} groups of the directories are called {{}}, and one made by hand is as well: which of them"
+        _block(groups, f"{why} that is cannot be told. Rename the others, or that one", result)
         return
     if unmanaged:
-        _settle(result, group, unmanaged[0])
+        _settle(result, groups[0], unmanaged[0])
         reason = "already a group, made by hand, with exactly this name"
-        result.changes.append(_group(Action.ADOPT_GROUP, group, reason, unmanaged[0]))
+        result.changes.append(_group(Action.ADOPT_GROUP, groups[0], reason, unmanaged[0]))
         return
     known = desired.merged
-    orphans = [g for g in free if g.key and g.key not in known.groups and g.key not in known.unsyncable]
-    if len(orphans) == 1:
-        _settle(result, group, orphans[0])
-        reason = f"re-created in {group.directory} with a new id (the old one, {orphans[0].key}, is gone)"
-        result.changes.append(_group(Action.ADOPT_GROUP, group, reason, orphans[0], before=orphans[0].key))
+    orphans = [g for g in free if g.key and g.key not in known.groups and g.key not in known.unsyncable_groups]
+    if len(orphans) == len(groups) == 1:
+        _settle(result, groups[0], orphans[0])
+        reason = f"re-created in {groups[0].directory} with a new id (the old one, {orphans[0].key}, is gone)"
+        result.changes.append(_group(Action.ADOPT_GROUP, groups[0], reason, orphans[0], before=orphans[0].key))
         return
-    taken = [g for g in named if g.key and g.id not in {o.id for o in orphans}]
-    reason = f"in {group.directory}"
-    if taken:
-        reason += "; another group of this name is in the organization already and belongs to another directory group"
-    result.changes.append(_group(Action.CREATE_GROUP, group, reason))
+    taken = len(named) > len(orphans)
+    other = "; another group of this name is in the organization already and belongs to another directory group"
+    for group in groups:
+        reason = f"in {group.directory}{other if taken else ''}"
+        result.changes.append(_group(Action.CREATE_GROUP, group, reason))
+
+
+def _block(groups: Iterable[Group], why: str, result: GroupMatch) -> None:
+    """Groups that are neither adopted nor created until somebody decides, each told in these words."""
+    for group in groups:
+        result.blocked.add(group.key)
+        words = why.format(group.name)
+        result.problems.append(Problem(directory=group.directory, entry=group.entry or group.name, why=words))
 
 
 def _settle(result: GroupMatch, group: Group, found: OrgGroup) -> None:
@@ -113,7 +129,7 @@ def groups_that_leave(
     """
     known = desired.merged
     for group in current.groups.values():
-        if group.id in match.settled or group.key in known.unsyncable:
+        if group.id in match.settled or group.key in known.unsyncable_groups:
             continue
         if not group.key:
             yield Unmanaged(kind="group", id=group.id, name=group.name, why="made by hand (no externalId)")
@@ -165,10 +181,12 @@ def _who(desired: Desired, people: Match, offboarding: Offboarding) -> _Who:
         fixed=frozenset(
             member.id
             for key, member in people.member_of.items()
-            if protection(member, offboarding) or key in desired.merged.unsyncable
+            if protection(member, offboarding) or desired.users[key].email in offboarding.protect_emails
         ),
         untouchable=frozenset(
-            key for key, member in people.member_of.items() if member.email.lower() in offboarding.protect_emails
+            key
+            for key, member in people.member_of.items()
+            if not offboarding.protect_emails.isdisjoint((member.email.lower(), desired.users[key].email))
         ),
     )
 

@@ -18,7 +18,8 @@ class Desired:
 
     ``users`` and ``groups`` are selected; ``groups`` are flat and have selected users only. ``selected_by`` has the
     reason for each user. ``merged`` is what they were selected from, ``memberships`` its flattened groups (group
-    key -> user keys).
+    key -> user keys). ``doubtful`` are the selected people who might not be, had an incomplete read been complete:
+    whoever is missing from what excludes them is no reason to let them in.
     """
 
     users: Mapping[str, User]
@@ -27,6 +28,7 @@ class Desired:
     merged: Merged
     memberships: Mapping[str, frozenset[str]]
     selection: Selection
+    doubtful: frozenset[str] = frozenset()
 
     @property
     def complete(self) -> bool:
@@ -45,7 +47,7 @@ class Desired:
             groups=self.groups,
             evidence=self.merged.evidence,
             problems=self.merged.problems,
-            unsyncable=self.merged.unsyncable,
+            unsyncable={**self.merged.unsyncable_groups, **self.merged.unsyncable},
             deleted=self.merged.deleted,
         )
 
@@ -74,7 +76,21 @@ def desire(snapshots: Sequence[Snapshot], select: Select, accepts: Accepts) -> D
         merged=merged,
         memberships=memberships,
         selection=selection,
+        doubtful=frozenset() if merged.complete else _doubtful(snapshots, select, users),
     )
+
+
+def _doubtful(snapshots: Sequence[Snapshot], select: Select, users: Mapping[str, User]) -> frozenset[str]:
+    """Selected people of whom an incomplete read may hide that they are excluded, or disabled.
+
+    Where a rule excludes the members of a group, members may be missing. Where an earlier directory was not read to
+    the end, it may have an entry of the same person, whose word counts.
+    """
+    if any(rule.group is not None for rule in select.users_exclude):
+        return frozenset(users)
+    incomplete = next((number for number, snapshot in enumerate(snapshots) if not snapshot.complete), len(snapshots))
+    described = frozenset[str]().union(*(snapshot.users for snapshot in snapshots[: incomplete + 1]))
+    return frozenset(users) - described
 
 
 def _selected_groups(
@@ -85,7 +101,7 @@ def _selected_groups(
 ) -> dict[str, Group]:
     groups: dict[str, Group] = {}
     for key, group in merged.groups.items():
-        if not selection.group_verdict(group).selected:
+        if key in merged.unsyncable_groups or not selection.group_verdict(group).selected:
             continue
         members = frozenset(filter(users.__contains__, memberships[key]))
         if len(members) != len(group.members) or group.subgroups:

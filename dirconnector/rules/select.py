@@ -96,8 +96,8 @@ def _members_by_rule(
 
 
 def _check_group_rules(select: Select, merged: Merged) -> None:
-    for rule in select.groups_include:
-        if rule.name and rule.name.exact and not any(rule.name.matches(g.name) for g in merged.groups.values()):
+    for rule in select.groups_include + select.groups_exclude:
+        if rule.name and rule.name.exact and not any(_group_matches(rule, g) for g in merged.groups.values()):
             raise SelectionError(_not_found(f"select.groups: {rule}", "name", rule.name.text, merged))
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dirconnector.errors import SelectionError
-from dirconnector.model import Accepts
+from dirconnector.model import Accepts, Snapshot
 from dirconnector.rules import emails
 from dirconnector.rules.flatten import flatten, path
 from dirconnector.rules.merge import merge
@@ -219,3 +219,117 @@ def test_globs_match_the_whole_value_and_ignore_case() -> None:
     assert Pattern.parse("re:^svc-\\d+@").matches("SVC-12@x")
     assert Pattern.parse("a.c").exact
     assert not Pattern.parse("a.c").matches("abc")
+
+
+# ------------------------------------------------------------------------------- what cannot be synced is still there
+
+
+def test_a_key_that_a_person_and_a_group_share_is_still_unsyncable() -> None:
+    merged = merge([snapshot([user("5", ""), user("6")], [group("5"), group("6", name="x" * 101)])], Accepts())
+    assert set(merged.unsyncable) == {"5"}
+    assert set(merged.unsyncable_groups) == {"6"}
+
+
+def test_group_that_cannot_be_synced_still_nests_and_selects() -> None:
+    long = "Vault-" + "x" * 100
+    made = desired(
+        snapshot([user("a"), user("b")], [group("v", ["b"], ["n"], name="Vault-All"), group("n", ["a"], name=long)]),
+        select=Select(users_include=(rules(group="Vault-x*"),)),
+    )
+    assert set(made.users) == {"a"}
+    assert {key: set(each.members) for key, each in made.groups.items()} == {"v": {"a"}}
+    assert "the group's name has 106 characters" in made.problems[0].why
+
+
+def test_lengths_are_those_of_dotnet() -> None:
+    people = [user("😀" * 151, "a@example.org"), user("b", "😀" * 125 + "@example.org")]
+    merged = merge([snapshot(people, [group("g", name="😀" * 51)])], Accepts())
+    assert [p.why.partition(" has ")[2].partition(",")[0] for p in merged.problems] == [
+        "302 characters",
+        "262 characters",
+        "102 characters",
+    ]
+
+
+@pytest.mark.parametrize("odd", ["a\u200bb@example.org", "a\ud800@example.org", "a\u202e@example.org"])
+def test_addresses_with_characters_that_nobody_sees_are_refused(odd: str) -> None:
+    assert emails.refused(odd, Accepts())
+
+
+@pytest.mark.parametrize("key", ["", "  ", "\ud800"])
+def test_keys_that_could_not_be_found_again_are_refused(key: str) -> None:
+    merged = merge([snapshot([user(key, "a@example.org")], [group(key, name="G")])], Accepts())
+    assert merged.users == {}
+    assert len(merged.problems) == 2
+
+
+def test_one_address_for_everybody_names_a_few_of_them() -> None:
+    everybody = [user(f"u{n}", "noreply@example.org") for n in range(20_000)]
+    merged = merge([snapshot(everybody)], Accepts())
+    assert len(merged.problems) == 20_000
+    assert merged.problems[-1].why == (
+        "noreply@example.org is also the address of uid=u0, uid=u1, uid=u2 and 19996 more: none of them is synced, "
+        "correct all but one"
+    )
+
+
+# ------------------------------------------------------------------------------------- one key in several directories
+
+
+def test_employee_numbers_of_two_companies_are_not_one_person() -> None:
+    line_2 = {"entry": "people.csv:2"}
+    hq = snapshot([user("7", "ana@example.org", username="ana", **line_2)], [group("1", ["7"], name="Sales", **line_2)])
+    branch = snapshot(
+        [user("7", "bob@example.org", username="bob", **line_2), user("8", "cy@example.org")],
+        [group("1", ["8"], name="Admins", **line_2), group("2", ["7", "8"], ["1"], name="All")],
+        directory="branch",
+    )
+    merged = merge([hq, branch], Accepts())
+    assert merged.users["7"].email == "ana@example.org"
+    assert merged.groups["1"].members == {"7"}, "Admins are not Sales"
+    assert merged.groups["2"].members == {"8"}, "Ana is in no group of Bob's"
+    assert merged.groups["2"].subgroups == set()
+    assert [(p.directory, "another" in p.why) for p in merged.problems] == [("branch", True), ("branch", True)]
+
+
+def test_somebody_who_cannot_be_synced_keeps_the_key_too() -> None:
+    hq = snapshot([user("7", "", username="ana"), user("x")])
+    branch = snapshot([user("7", "bob@example.org", username="bob", entry="uid=7b")], directory="branch")
+    merged = merge([hq, branch], Accepts())
+    assert set(merged.users) == {"x"}
+    assert set(merged.unsyncable) == {"7"}
+
+
+def test_an_entry_read_twice_is_one_person_whatever_address_was_taken() -> None:
+    hq = snapshot([user("7", "ana@example.org")], [group("g", ["7"])])
+    again = snapshot([user("7", "ana@corp.local")], [group("g", name="Renamed"), group("h", ["7"])], directory="again")
+    merged = merge([hq, again], Accepts())
+    assert merged.users["7"].email == "ana@example.org"
+    assert merged.groups["h"].members == {"7"}
+    assert set(merged.groups) == {"g", "h"}
+    assert merged.problems == ()
+
+
+def test_a_key_seen_in_a_later_directory_stays_the_same_person_in_a_third() -> None:
+    merged = merge(
+        [
+            snapshot([user("k1", "ana@example.org")]),
+            snapshot([user("k2", "ana@example.org")], directory="b"),
+            snapshot([user("k2", "ana.old@example.org")], [group("g", ["k2"])], directory="c"),
+        ],
+        Accepts(),
+    )
+    assert set(merged.users) == {"k1"}
+    assert merged.aliases == {"k2": "k1"}
+    assert merged.groups["g"].members == {"k1"}
+
+
+def test_a_directory_without_evidence_is_not_hidden_by_another() -> None:
+    silent = Snapshot(users={"a": user("a")}, groups={})
+    assert not merge([snapshot([user("b")], directory="b"), silent], Accepts()).complete
+
+
+def test_renamed_group_that_is_excluded_by_name_is_an_error_too() -> None:
+    select = Select(groups_exclude=(GroupRule(name=Pattern("Secret")),))
+    with pytest.raises(SelectionError, match="no group named 'Secret'"):
+        desired(snapshot([user("a")], [group("g")]), select=select)
