@@ -137,6 +137,22 @@ def test_a_document_that_is_too_large_travels_in_several(site: Site, monkeypatch
     assert all(len(site.emails_in(f"G{n}")) == 12 for n in range(5))
 
 
+def test_no_import_is_sent_while_another_may_be_going_on(site: Site) -> None:
+    """The server could not be watched after the first: it is, before the second."""
+    ana = {"email": "ana@example.org", "externalId": "ana", "deleted": False}
+    site.emulator.faults.add(IMPORT, "502_after", nth=1)
+    site.emulator.faults.add("GET /public/members", "502_before", times=4)
+    with site.organization.client(no_progress) as client:
+        with pytest.raises(OrganizationUnreachable):
+            client.import_(members=[ana], groups=[])
+        assert [a.status for a in site.emulator.answers if a.call == "GET /public/members"] == [502] * 4
+        client.import_(members=[ana], groups=[])
+    calls = [a.call for a in site.emulator.answers]
+    first, second = (number for number, call in enumerate(calls) if call == IMPORT)
+    assert calls[first:second].count("GET /public/members") >= 4 + 2
+    assert site.mailed() == ["ana@example.org"]
+
+
 def test_a_new_group_is_not_made_twice(site: Site) -> None:
     body = {"name": "Staff", "externalId": "staff", "collections": []}
     for fault in ("502_after", "drop_after", "500_after", "502_before", "drop_before", "500"):

@@ -120,8 +120,9 @@ class BitwardenOrganization:
         # before the first write: whatever happens from here on, these memberships are not known any more
         ledger.forget(current.groups.keys() & routes.memberships_set(calls, current))
         with self.client(progress) as client:
-            self._sent = client.sent
-            return apply_calls(calls, current, client, journal, progress, unverified=self._unverified(current))
+            outcome = apply_calls(calls, current, client, journal, progress, unverified=self._unverified(current))
+        self._sent = client.sent
+        return outcome
 
     @contextmanager
     def client(self, progress: Progress) -> Iterator[Client]:
