@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 TYPE_CHECKING = False
@@ -13,12 +14,37 @@ __all__ = ["main"]
 
 def main() -> None:
     """Run the command line of this process and exit with its code."""
-    if sys.argv[1:] in (["--help"], ["-h"]):
-        from dirconnector.cli.help import HELP
+    _open_what_is_closed()
+    try:
+        if sys.argv[1:] in (["--help"], ["-h"]):
+            _help()
+        else:
+            _run()
+    except OSError as error:
+        # commands report their own: this is a help or a version that did not reach stdout
+        sys.stderr.write(f"dirsync: error: the output cannot be written ({error.strerror})\n")
+        sys.exit(1)
 
+
+def _open_what_is_closed() -> None:
+    """Give a stream that the caller closed (``>&-``) the null device.
+
+    Else the next file that is opened, a database perhaps, gets its number and whatever is printed to it.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode))
+
+
+def _help() -> None:
+    from dirconnector.cli.help import HELP
+
+    try:
         sys.stdout.write(HELP)
-        return
-    _run()
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # who asked has seen enough; what is still buffered must not fail again when the interpreter ends
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run() -> None:

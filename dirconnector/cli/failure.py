@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import Any
 
 from dirconnector.errors import ConfigError, DirsyncError
@@ -11,6 +12,9 @@ from dirconnector.output.logs import redacted
 from dirconnector.output.stdout import write
 
 logger = logging.getLogger(__name__)
+
+MOST = 40
+"""So many problems of a configuration are said in words. ``--json`` has them all."""
 
 
 def error_document(error: BaseException, exit_code: int) -> dict[str, Any]:
@@ -23,8 +27,11 @@ def error_document(error: BaseException, exit_code: int) -> dict[str, Any]:
 
 def tell(error: DirsyncError, where: str = "") -> None:
     """Say what went wrong; one line for each problem, after ``where``."""
-    for line in error.problems if isinstance(error, ConfigError) else [str(error)]:
+    lines = error.problems if isinstance(error, ConfigError) else (str(error),)
+    for line in lines[:MOST]:
         logger.error("%s%s", where, line)
+    if len(lines) > MOST:
+        logger.error("%sand %d more like these", where, len(lines) - MOST)
 
 
 def tell_bug(error: Exception, where: str = "") -> None:
@@ -42,14 +49,14 @@ def report_error(error: DirsyncError, *, as_json: bool) -> None:
     """End a command that failed in a way we can name."""
     tell(error)
     if as_json:
-        write(json_text(error_document(error, error.exit_code)))
+        _write(error_document(error, error.exit_code))
 
 
 def report_bug(error: Exception, *, as_json: bool) -> None:
     """End a command that failed in a way nobody thought of."""
     tell_bug(error)
     if as_json:
-        write(json_text(error_document(error, 1)))
+        _write(error_document(error, 1))
 
 
 def report_interrupt(error: KeyboardInterrupt, *, as_json: bool, exit_code: int) -> None:
@@ -57,4 +64,10 @@ def report_interrupt(error: KeyboardInterrupt, *, as_json: bool, exit_code: int)
     words = str(error) or "interrupted: nothing is lost, run again"
     logger.error("%s", words)
     if as_json:
-        write(json_text(error_document(KeyboardInterrupt(words), exit_code)))
+        _write(error_document(KeyboardInterrupt(words), exit_code))
+
+
+def _write(document: dict[str, Any]) -> None:
+    # where stdout takes nothing, stderr has said it
+    with suppress(DirsyncError):
+        write(json_text(document))

@@ -74,7 +74,8 @@ def _list(shared: Shared, rows: tuple[RunRow, ...], organization: str, as_json: 
         write_json({"organization": organization, "runs": [_run_document(row) for row in rows]})
         return
     found = tuple(Row(f"{row.number}  {_when(row.started)}", _line(row)) for row in rows)
-    first = f"The last {count(len(rows), 'run')} of {organization}, newest first (UTC):" if rows else "No run yet."
+    last = "The only run" if len(rows) == 1 else f"The last {count(len(rows), 'run')}"
+    first = f"{last} of {organization}, newest first (UTC):" if rows else "No run yet."
     parts = [Section(title="", rows=found)] if found else []
     write(screen(shared).render_sections(first, parts))
 

@@ -24,6 +24,11 @@ KeyPath = tuple[str | int, ...]
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _TAG = "tag:yaml.org,2002:"
 
+BIGGEST = 1 << 20
+"""Bytes. No configuration comes near, and a wrong file (an export, a dump) is named at once."""
+DEEPEST = 50
+"""Lists and mappings inside each other. libyaml recurses without end, and takes the process with it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Document:
@@ -79,6 +84,8 @@ def parse(path: Path) -> Document:
     text = _text(path)
     loader = _LOADER(text)
     try:
+        if line := _too_deep(text):
+            raise ConfigError(f"{path}:{line}: more than {DEEPEST} lists and mappings inside each other; {_WRONG_FILE}")
         root = loader.get_single_node()
     except yaml.YAMLError as error:
         line, what = describe(error, text)
@@ -97,11 +104,27 @@ def parse(path: Path) -> Document:
     return Document(path=path, data=data, root=root, problems=tuple(builder.problems))
 
 
+def _too_deep(text: str) -> int:
+    """The line (from 1) where nesting goes too far, 0 when it does not. Raises :class:`yaml.YAMLError`."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_LOADER):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > DEEPEST:
+                return event.start_mark.line + 1 if event.start_mark else 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return 0
+
+
 def _text(path: Path) -> str:
     try:
-        raw = path.read_bytes()
+        with path.open("rb") as stream:
+            raw = stream.read(BIGGEST + 1)
     except OSError as error:
         raise ConfigError(f"{path}: cannot be read ({error.strerror or type(error).__name__})") from None
+    if len(raw) > BIGGEST:
+        raise ConfigError(f"{path}: is bigger than {BIGGEST >> 20} MiB; {_WRONG_FILE}")
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ConfigError(f"{path}:1: the file is UTF-16; save it as UTF-8")
     try:
@@ -186,6 +209,7 @@ class _Builder:
         self.problems.append((path, line, what))
 
 
+_WRONG_FILE = "no configuration is like that: is this the right file?"
 _NO_TAGS = "YAML tags are not used here; put a value that starts with ! in quotes"
 
 

@@ -13,6 +13,9 @@ from pydantic_core import ErrorDetails
 
 from dirconnector.config.document import Document, KeyPath
 
+MOST = 100
+"""So many errors of pydantic's are told. A file with more is not a configuration with mistakes."""
+
 
 def problems_of(
     error: ValidationError, model: type[BaseModel], base: KeyPath, document: Document
@@ -23,7 +26,8 @@ def problems_of(
     joined.
     """
     places: dict[KeyPath, list[ErrorDetails]] = {}
-    for detail in error.errors(include_url=False, include_input=False):
+    all_details = error.errors(include_url=False, include_input=False)
+    for detail in all_details[:MOST]:
         places.setdefault(_place(detail, base, document), []).append(detail)
     for where, details in places.items():
         if not any(_is_below(other, where) for other in places):
@@ -31,6 +35,9 @@ def problems_of(
             content = [detail for detail in details if detail["type"] == "value_error"]
             sentences = dict.fromkeys(_sentence(d, where, model, base, document) for d in content or details)
             yield where, " or ".join(sentences).replace(" or must be ", " or ")
+    if len(all_details) > MOST:
+        more = len(all_details) - MOST
+        yield _place(all_details[MOST], base, document), f"here and below {more} more mistakes; is this the right file?"
 
 
 def _is_below(other: KeyPath, where: KeyPath) -> bool:

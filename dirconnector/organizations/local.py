@@ -155,7 +155,8 @@ def _seats(connection: sqlite3.Connection, configured: int | None) -> int | None
 def _counts(subject: str, current: Current) -> Finding:
     statuses = Counter(member.status for member in current.members.values())
     words = ", ".join(f"{statuses[status]} {status.name.lower()}" for status in Status if statuses[status])
-    detail = f"{len(current.members)} members ({words}), {len(current.groups)} groups"
+    members, groups = len(current.members), len(current.groups)
+    detail = f"{members} member{'s' * (members != 1)} ({words}), {groups} group{'s' * (groups != 1)}"
     return Finding(ok=True, subject=subject, detail=detail)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
+from io import StringIO
 from typing import TextIO
 
 from rich.console import Console, Group, RenderableType
@@ -21,7 +22,7 @@ _STYLES = {Tone.PLAIN: "bold", Tone.GIVES: "bold green", Tone.TAKES: "bold red",
 
 
 class Screen:
-    """Where text goes: ``stream``, with colours when it is a terminal and ``color`` allows them.
+    """Text for ``stream``: with colours when it is a terminal and ``color`` allows them.
 
     ``width`` is in columns, that of the terminal when None (80 where there is none). Everything that is shown is
     cleaned first and nothing in it is taken for markup.
@@ -30,7 +31,9 @@ class Screen:
     def __init__(self, stream: TextIO, *, color: bool = True, width: int | None = None) -> None:
         color = color and not os.environ.get("NO_COLOR")  # https://no-color.org
         self._console = Console(
-            file=stream,
+            # the stream is only looked at: what is rendered is returned, and written by whoever can say why it failed
+            file=StringIO(),
+            force_terminal=stream.isatty() or None,
             width=width,
             color_system="auto" if color else None,
             markup=False,
@@ -56,14 +59,16 @@ class Screen:
         """The lines of ``dirsync check``, cures below what they cure, and a sentence."""
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(no_wrap=True)
-        table.add_column(overflow="fold", max_width=max(12, self._console.width // 4))
+        table.add_column(overflow="fold", max_width=max(12, self._console.width // 3))
         table.add_column(overflow="fold")
+        before = ""
         for finding in findings:
             mark = Text("ok", style="green") if finding.ok else Text("FAIL", style="bold red")
             detail = Text(clean(finding.detail))
             if finding.cure:
                 detail.append(f"\n-> {clean(finding.cure)}", style="bold")
-            table.add_row(mark, Text(clean(finding.subject)), detail)
+            table.add_row(mark, Text(clean(finding.subject) if finding.subject != before else ""), detail)
+            before = finding.subject
         with self._console.capture() as captured:
             self._console.print(table)
             self._line(last, "bold")
@@ -86,7 +91,7 @@ class Screen:
         if section.rows:
             self._console.print(Padding(self._rows(section.rows), (0, 0, 0, 2)))
         if section.hidden:
-            self._line(f"  ... and {section.hidden} more; --all shows them", "dim")
+            self._line(f"  {_not_shown(section)}", "dim")
         if section.note:
             self._line(section.note)
         if section.command:
@@ -102,7 +107,8 @@ class Screen:
             lines: list[RenderableType] = []
             for what, why in cells:
                 what.overflow = why.overflow = "fold"
-                lines += [what, Padding(why, (0, 0, 0, 4))]
+                lines += [what] if what else []  # nothing: it goes on about the row before
+                lines.append(Padding(why, (0, 0, 0, 4)))
             return Group(*lines)
         table = Table.grid(padding=(0, 2, 0, 0))
         table.add_column(overflow="fold", max_width=widest)
@@ -113,6 +119,12 @@ class Screen:
 
     def _line(self, text: str, style: str = "") -> None:
         self._console.print(Text(clean(text), style=style, overflow="fold"))
+
+
+def _not_shown(section: Section) -> str:
+    if not section.rows:
+        return "... not shown; --all shows it"
+    return f"... and {section.hidden} more; --all shows {'it' if section.hidden == 1 else 'them'}"
 
 
 def _without_padding(text: str) -> str:

@@ -38,3 +38,13 @@ def test_a_configuration_that_is_not_valid_lists_every_problem(company: Company)
     result = company.dirsync("check")
     assert result.exit_code == 2
     assert result.stderr.count("dirsync: error: ") >= 3
+
+
+def test_of_many_problems_the_first_are_said_and_json_has_all(company: Company) -> None:
+    company.config.write_text("".join(f"key{number}:\n" for number in range(60)), encoding="utf-8")
+    result = company.dirsync("check")
+    assert result.exit_code == 2
+    lines = result.stderr.splitlines()
+    assert len(lines) == 41
+    assert lines[-1] == "dirsync: error: and 22 more like these"
+    assert len(company.document("check", "--json", code=2)["config_problems"]) == 62

@@ -31,6 +31,14 @@ def test_what_was_held_and_failed_is_shown_but_offers_no_approval(company: Compa
     assert "--approve" not in result.stdout
 
 
+def test_one_run_is_not_several(company: Company) -> None:
+    assert company.dirsync("history").stdout == "No run yet.\n"
+    company.dirsync("run")
+    assert company.dirsync("history").stdout.startswith("The only run of")
+    company.dirsync("run")
+    assert company.dirsync("history").stdout.startswith("The last 2 runs of")
+
+
 def test_newest_first_and_limited(company: Company) -> None:
     for _ in range(3):
         company.dirsync("run", "--dry-run")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -118,6 +119,46 @@ def test_a_reader_that_goes_away_is_no_error(company: Company) -> None:
     assert result.stderr == ""
     assert result.returncode == 0
     assert (company.folder / "organization.db").exists()
+
+
+@pytest.mark.parametrize("words", [("run",), ("run", "--json"), ("check",), ("--help",), ("history", "--json")])
+def test_whoever_closes_stdout_does_not_want_to_read_it(company: Company, words: tuple[str, ...]) -> None:
+    command = shlex.join([sys.executable, "-m", "dirconnector", *words])
+    environment = {**os.environ, "DIRSYNC_CONFIG": str(company.config)}
+    result = subprocess.run(
+        ["sh", "-c", f"exec {command} <&- >&-"],
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env=environment,
+        check=False,
+        timeout=120,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+def test_without_any_stream_the_databases_are_whole(company: Company) -> None:
+    environment = {**os.environ, "DIRSYNC_CONFIG": str(company.config)}
+    command = f"{shlex.quote(sys.executable)} -m dirconnector run -v"
+    shell = f"exec {command} <&- >&- 2>&-"
+    assert subprocess.run(["sh", "-c", shell], cwd=ROOT, env=environment, check=False, timeout=120).returncode == 0
+    assert company.document("run", "--json")["summary"]["invite"] == 0
+    assert company.document("history", "1", "--json")["report"]["outcome"]["applied"] == 25
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+@pytest.mark.parametrize("words", [("run",), ("run", "--json"), ("check", "--json"), ("--help",), ("--version",)])
+def test_a_full_disk_under_stdout_is_said_in_one_line(company: Company, words: tuple[str, ...]) -> None:
+    environment = {**os.environ, "DIRSYNC_CONFIG": str(company.config), "PYTHONUNBUFFERED": "1"}
+    command = [sys.executable, "-m", "dirconnector", *words]
+    with Path("/dev/full").open("w", encoding="utf-8") as full:
+        result = subprocess.run(
+            command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=environment, check=False, timeout=120
+        )
+    assert result.returncode == 1
+    assert result.stderr.count("\n") == 1
+    assert "cannot be written" in result.stderr
+    assert "No space left on device" in result.stderr
 
 
 def test_ctrl_c_exits_with_130_and_says_that_nothing_is_lost(company: Company) -> None:

@@ -135,6 +135,24 @@ def test_a_utf16_file(tmp_path: Path) -> None:
     assert _problems(tmp_path, GOOD.encode("utf-16")) == ["dirsync.yaml:1: the file is UTF-16; save it as UTF-8"]
 
 
+def test_a_file_that_is_far_too_big_is_refused_unread(tmp_path: Path) -> None:
+    assert _problems(tmp_path, "# " + "x" * (1 << 20)) == [
+        "dirsync.yaml: is bigger than 1 MiB; no configuration is like that: is this the right file?"
+    ]
+
+
+@pytest.mark.parametrize("text", ["[" * 500_000, "a: " + "[" * 60 + "]" * 60, "{a: " * 60])
+def test_endless_nesting_is_refused(tmp_path: Path, text: str) -> None:
+    (problem,) = _problems(tmp_path, text)
+    assert problem.startswith("dirsync.yaml:1: more than 50 lists and mappings inside each other")
+
+
+def test_of_thousands_of_mistakes_the_first_are_told(tmp_path: Path) -> None:
+    found = _problems(tmp_path, "".join(f"key{number}: 1\n" for number in range(5000)))
+    assert len(found) == 101
+    assert found[-1].endswith("more mistakes; is this the right file?")
+
+
 def test_a_control_character_names_the_line(tmp_path: Path) -> None:
     assert _problems(tmp_path, GOOD + "x: \x07\n") == ["dirsync.yaml:4: a control character is in the file; remove it"]
 

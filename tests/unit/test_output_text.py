@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dirconnector.model import Evidence, Problem
-from dirconnector.output.sections import Section, View, sections, shares
+from dirconnector.model import Evidence, Finding, Problem
+from dirconnector.output.sections import Row, Section, View, sections, shares
 from dirconnector.output.text import Screen
 from dirconnector.plan.model import (
     Action,
@@ -109,6 +109,29 @@ def test_failures_come_before_everything_else() -> None:
     text = shown(report)
     assert text.startswith("0 changes applied, 1 failed.")
     assert text.index("no seat") < text.index("Invite 1 person")
+
+
+def test_what_is_not_shown_is_said_in_the_right_number() -> None:
+    screen, one = Screen(StringIO(), width=80), Row("a@x", "in hq")
+    assert "  ... and 2 more; --all shows them\n" in screen.render_sections(
+        "", [Section(title="T", rows=(one,), hidden=2)]
+    )
+    assert "  ... and 1 more; --all shows it\n" in screen.render_sections(
+        "", [Section(title="T", rows=(one,), hidden=1)]
+    )
+    assert "  ... not shown; --all shows it\n" in screen.render_sections("", [Section(title="T", hidden=1)])
+
+
+def test_a_row_that_goes_on_leaves_no_empty_line() -> None:
+    rows = (Row("a-very-long-address@example.org", "invited"), Row("", "groups: none"))
+    text = Screen(StringIO(), width=40).render_sections("x", [Section(title="T", rows=rows)])
+    assert text == "x\n\nT\n  a-very-long-address@example.org\n      invited\n      groups: none\n"
+
+
+def test_a_finding_names_its_subject_once() -> None:
+    subjects = ("state", "state", "lock")
+    text = Screen(StringIO(), width=80).render_findings([Finding(ok=True, subject=s, detail="d") for s in subjects], "")
+    assert [line.split() for line in text.splitlines()[:3]] == [["ok", "state", "d"], ["ok", "d"], ["ok", "lock", "d"]]
 
 
 def _sections(report: Report, view: View | None = None) -> list[Section]:
