@@ -29,6 +29,8 @@ class StderrHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write one record, redacted and flushed."""
+        if record.exc_info and isinstance(record.exc_info[1], KeyboardInterrupt):
+            return  # a library was interrupted in its work: the command itself says so, without a traceback
         # before it is formatted: afterwards escapes may hide a secret from the search
         safe = copy(record)
         safe.msg, safe.args = self.redaction(record.getMessage()), None
