@@ -157,6 +157,24 @@ def limit(**limits: object) -> Callable[[Scene], object]:
     return lambda scene: scene.server.reconfigure(**limits)
 
 
+def users(**settings: str) -> Callable[[Scene], object]:
+    return lambda scene: scene.users(**settings)
+
+
+def settings(**settings: Any) -> Callable[[Scene], object]:
+    return lambda scene: scene.world.change(**settings)
+
+
+def silent(scene: Scene) -> None:
+    scene.through(stall_after=6000)
+    scene.world.change(timeout=1)
+
+
+def hidden_base(scene: Scene) -> None:
+    scene.users(base=PEOPLE)
+    scene.server.reconfigure(access=[f'to dn.subtree="{PEOPLE}" {GRANTS}'])
+
+
 def wrong_password(scene: Scene) -> None:
     (scene.world.folder / "slapd.password").write_text("wr0ng s3cret")
 
@@ -208,7 +226,7 @@ FAILURES = (
     Failure("closed in the middle", lambda s: s.through(cut_after=6000, orderly=True), 1, ("hq: ", "closed the conn")),
     Failure(
         "silent in the middle",
-        lambda s: (s.through(stall_after=6000), s.world.change(timeout=1)),
+        silent,
         1,
         ("hq: ", "sent nothing within the timeout"),
     ),
@@ -217,19 +235,19 @@ FAILURES = (
     Failure("time limit", slow_and_limited, 6, ("hq", "timeLimitExceeded (3)", "time=unlimited"), True),
     Failure(
         "wrong base of users",
-        lambda s: s.users(base=f"ou=Pepole,{BASE}"),
+        users(base=f"ou=Pepole,{BASE}"),
         1,
         ("hq: users: noSuchObject", f"the base 'ou=Pepole,{BASE}' does not exist; the nearest entry that exists is"),
     ),
     Failure(
         "wrong base of groups",
-        lambda s: s.world.change(groups={"base": f"ou=Gruops,{BASE}"}),
+        settings(groups={"base": f"ou=Gruops,{BASE}"}),
         1,
         ("hq: groups: noSuchObject", "does not exist"),
     ),
     Failure(
         "lost rights on the base",
-        lambda s: (s.users(base=PEOPLE), access(f'to dn.subtree="{PEOPLE}" {GRANTS}')(s)),
+        hidden_base,
         1,
         ("hq: users: noSuchObject", f"let cn=reader,{BASE} see it"),
     ),
@@ -290,10 +308,12 @@ FAILURES = (
         6,
         ("hq: users", f"cn=reader,{BASE} cannot read '{BASE}' itself: mend its rights"),
     ),
-    Failure("half the groups moved out of the base", half_the_groups, 3, ("hq shrank from 67 to 22 memberships"), True),
+    Failure(
+        "half the groups moved out of the base", half_the_groups, 3, ("hq shrank from 67 to 22 memberships",), True
+    ),
     Failure("nobody has an address", no_addresses, 3, ("none of the 60 users of hq has an e-mail address",)),
     Failure("an emptied subtree", emptied, 3, NOBODY_THERE),
-    Failure("a filter that matches nobody", lambda s: s.users(filter="(employeeType=none)"), 3, NOBODY_THERE),
+    Failure("a filter that matches nobody", users(filter="(employeeType=none)"), 3, NOBODY_THERE),
 )
 
 

@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -84,16 +84,18 @@ def standing_still(scene: Scene, calls: int) -> Iterator[None]:
     """Let the run go on until so many calls are in its journal; then it cannot write to the state, because somebody
     reads there (SQLite's shared lock), and stands still before it writes down the end of that call.
     """
-    with closing(sqlite3.connect(scene.world.state, isolation_level=None)) as connection:
+    with closing(sqlite3.connect(scene.world.state, isolation_level=None, timeout=0)) as connection:
         deadline = time.monotonic() + SECONDS
         # without a pause, so that no moment is missed
         while True:
-            connection.execute("BEGIN")
-            ((number,),) = connection.execute("SELECT count(*) FROM calls")
-            if number >= calls:
-                break
-            connection.execute("ROLLBACK")
             assert time.monotonic() < deadline, f"call {calls}"
+            with suppress(sqlite3.OperationalError):  # locked, for as long as a transaction is written down
+                connection.execute("BEGIN")
+                ((number,),) = connection.execute("SELECT count(*) FROM calls")
+                if number >= calls:
+                    break
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
         yield
 
 
@@ -109,25 +111,34 @@ def stands_still(scene: Scene, pid: int) -> bool:
 
 
 REVOCATION, REKEY, RESTORATION, IMPORT, BY_ID = 1, 4, 5, 8, 9
+TRIES = 5
 
 
 @pytest.mark.parametrize("moment", [REVOCATION, 3, REKEY, 7, IMPORT, BY_ID])
 @pytest.mark.parametrize("call_made", [False, True], ids=["at once", "after the call"])
 def test_killed_while_applying(scene: Scene, moment: int, call_made: bool) -> None:
+    for _ in range(TRIES):
+        if killed(scene, moment, call_made):
+            break
+        scene.world.load(scene.before)
+    else:
+        pytest.fail("the run is always over before it can be killed")
+    assert scene.calls_made() >= 1 + moment
+    scene.ends_well()
+
+
+def killed(scene: Scene, moment: int, call_made: bool) -> bool:
+    """Run and kill; False when the run was faster."""
     process = scene.world.start("run")
     try:
         with standing_still(scene, 1 + moment):
             if call_made:
-                wait_for(
-                    lambda: stands_still(scene, process.pid), "the call is made, and its end cannot be written down"
-                )
+                wait_for(lambda: stands_still(scene, process.pid) or process.poll() is not None, "the call is made")
             kill(process)
             process.communicate()
     finally:
         kill(process)
-    assert process.returncode == -signal.SIGKILL
-    assert scene.calls_made() >= 1 + moment
-    scene.ends_well()
+    return process.returncode == -signal.SIGKILL
 
 
 HALF_A_TRANSACTION = """
@@ -179,7 +190,7 @@ def test_killed_while_the_organization_is_created(scene: Scene) -> None:
     scene.ends_well()
 
 
-@pytest.mark.parametrize("moment", [1, 4, MOMENTS])
+@pytest.mark.parametrize("moment", [REVOCATION, RESTORATION, IMPORT])
 def test_ctrl_c_while_applying(scene: Scene, moment: int) -> None:
     process = scene.world.start("run")
     try:

@@ -7,7 +7,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -190,7 +189,7 @@ class World:
     @contextmanager
     def by_hand(self) -> Iterator[LocalEndpoints]:
         """The organization's own API, for what its administrators do by hand."""
-        with LocalOrganization(LocalSettings(path=str(self.org))).endpoints() as endpoints:
+        with LocalOrganization(LocalSettings(path=self.org)).endpoints() as endpoints:
             yield endpoints
 
     def _rows(self, query: str, *values: str) -> list[tuple[Any, ...]]:
@@ -215,12 +214,6 @@ class World:
                 path.write_bytes(content)
 
 
-def world_in(folder: Path) -> World:
-    """A new world in a folder that does not exist yet, or is empty."""
-    folder.mkdir(exist_ok=True)
-    return World(folder)
-
-
 def changes(document: Mapping[str, Any], what: str = "changes") -> Counter[tuple[str, ...]]:
     """Changes (or what is held) as action, person, group; each with a reason."""
     assert all(change["reason"] for change in document[what])
@@ -242,13 +235,6 @@ def kill(process: subprocess.Popen[str], number: signal.Signals = signal.SIGKILL
     """Send a signal to a command and whatever it started."""
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, number)
-
-
-def copy_of(world: World, folder: Path) -> World:
-    """A second world with the same configuration text; its organization and state are still those of the first."""
-    copy = world_in(folder)
-    shutil.copy(world.config, copy.config)
-    return copy
 
 
 # ----------------------------------------------------------------------------------------------------- the directory
@@ -337,11 +323,6 @@ class Corner:
         for group in () if self._ad else groups:
             self._modify(self.group_dn(group), "delete", "member", old)
             self._modify(self.group_dn(group), "add", "member", f"{rdn},{unit}")
-
-    def move_group(self, name: str, unit: str) -> None:
-        self.server.modify(
-            f"dn: {self.group_dn(name)}\nchangetype: modrdn\nnewrdn: cn={name}\ndeleteoldrdn: 0\nnewsuperior: {unit}\n"
-        )
 
     def rename_group(self, name: str, new: str) -> None:
         rdn = self.group_dn(new).partition(",")[0]
