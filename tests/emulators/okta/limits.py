@@ -21,8 +21,7 @@ OTHERS_LIMIT = 1200
 
 @dataclass(slots=True)
 class Limits:
-    """``plan`` is ``workforce`` or ``developer`` (100 for everything). Without ``enforced`` the headers count down to
-    zero and nothing is refused. ``minute`` is how many seconds a minute lasts, ``at_once`` how many calls may run.
+    """``plan`` is ``workforce`` or ``developer`` (100 for everything). Without ``enforced`` nothing is refused, and the headers say that this was the first call of the minute. ``minute`` is how many seconds a minute lasts, ``at_once`` how many calls may run.
     """
 
     plan: str = "workforce"
@@ -44,4 +43,5 @@ class Limits:
         passed = used < limit or not self.enforced
         self.refused += not passed
         self._windows[bucket] = (start, used + passed)
-        return passed, limit, max(0, limit - used - 1), start + self.minute
+        remaining = limit - 1 if not self.enforced else max(0, limit - used - 1)
+        return passed, limit, remaining, start + self.minute
