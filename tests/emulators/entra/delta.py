@@ -71,13 +71,13 @@ class Delta:
         if (token := query.options.get("$deltatoken")) is not None and token != "latest":
             asked, since = self._known_token(kind, query, token)
         else:
-            asked, since = self._initial(kind, query), 0
+            asked, since = self._initial(kind, query), None
         until = self.tenant.number
         if token == "latest":
             return self._envelope(query, asked) | {"value": [], "@odata.deltaLink": self._link(query, asked, until)}
         if "lag" in query.faults:
-            until = max(since, until - 1)
-        items = list(self._everything(asked) if since == 0 else self._changes(asked, since, until))
+            until = max(since or 0, until - 1)
+        items = list(self._everything(asked) if since is None else self._changes(asked, since, until))
         self._count += 1
         name = f"r{self._count}"
         pages = list(_cut(items, self.sizes, kind))
@@ -93,7 +93,7 @@ class Delta:
         names = selected(query, kind, also=("members", "owners") if kind == "group" else ())
         return _Asked(kind=kind, select=names, minimal=query.minimal, ids=_ids(query.options.get("$filter")))
 
-    def _known_token(self, kind: str, query: Query, token: str) -> tuple[_Asked, int]:
+    def _known_token(self, kind: str, query: Query, token: str) -> tuple[_Asked, int | None]:
         try:
             found = decode(token)
             asked = _Asked(kind=found["k"], select=found["s"], minimal=query.minimal or found["m"], ids=found["i"])
