@@ -60,9 +60,14 @@ def members_that_leave(
 ) -> Iterator[Change]:
     """Changes for managed members whom no selected directory entry claims."""
     for member in current.members.values():
-        if not member.key or member.id in match.settled or member.key in desired.merged.unsyncable:
+        if not member.key or member.id in match.settled or protection(member, offboarding):
             continue
-        if protection(member, offboarding) or _twin(member, desired) is not None:
+        if reason := _disabled(member, desired, match):
+            if _offboards(offboarding.disabled, member):
+                action = _OFFBOARD[offboarding.disabled]
+                yield Change(action, member.key, member.email, "", reason, member_id=member.id)
+            continue
+        if member.key in desired.merged.unsyncable or _twin(member, desired) is not None:
             continue
         successor = match.passed_on.get(member.key)
         if _offboards(offboarding.absent, member):
@@ -115,7 +120,7 @@ def left_alone(desired: Desired, current: Current, match: Match, offboarding: Of
         why = protection(member, offboarding)
         twin = _twin(member, desired)
         if member.id not in match.settled:
-            if twin is not None:
+            if twin is not None and twin.enabled:
                 second = f"a second membership of {twin.email}, who is also in {twin.directory}"
                 yield Unmanaged(kind="member", id=member.id, name=member.email, why=second)
             elif why:
@@ -132,6 +137,21 @@ def left_alone(desired: Desired, current: Current, match: Match, offboarding: Of
 def _twin(member: Member, desired: Desired) -> User | None:
     """The selected person of an earlier directory whom a member's key also stands for."""
     return desired.users.get(desired.merged.aliases.get(member.key, ""))
+
+
+def _disabled(member: Member, desired: Desired, match: Match) -> str:
+    """Why a member whom no selected entry claims is disabled all the same, in words; empty when nothing says so.
+
+    Offboarding often takes the address from an entry and disables it: it cannot be synced any more, but nothing is
+    concluded from an absence. Where another entry has the address now, it may be the same person's new one.
+    """
+    user = desired.merged.disabled.get(member.key)
+    if user is not None and member.id not in match.contested:
+        return f"disabled in {user.directory}, and {desired.merged.unsyncable[member.key]}"
+    twin = _twin(member, desired)
+    if twin is not None and not twin.enabled:
+        return f"a second membership of {twin.email}, who is disabled in {twin.directory}"
+    return ""
 
 
 def _offboards(how: Offboard, member: Member) -> bool:

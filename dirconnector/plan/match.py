@@ -6,7 +6,8 @@ address that is found under another key is the interesting case, and there are f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from dirconnector.model import Current, Member, Problem, Status, User
@@ -23,7 +24,7 @@ class Match:
     user keys whose member has no key yet, or another one, with the reason. ``passed_on`` maps keys of departed
     members whose address now belongs to somebody else to the user who has it. ``blocked`` has the user keys that
     can be neither matched nor invited. ``settled`` are ids of members that were matched or must be left alone
-    because they are ambiguous.
+    because they are ambiguous, ``contested`` ids of those whose address a selected entry with another key has.
     """
 
     member_of: dict[str, Member] = field(default_factory=dict)
@@ -32,6 +33,7 @@ class Match:
     passed_on: dict[str, User] = field(default_factory=dict)
     blocked: set[str] = field(default_factory=set)
     settled: set[str] = field(default_factory=set)
+    contested: set[str] = field(default_factory=set)
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -42,6 +44,8 @@ def match(desired: Desired, current: Current, offboarding: Offboarding, remember
     result = Match()
     by_key = _members_by_key(current, result)
     by_email = {member.email.lower(): member for member in current.members.values()}
+    shared = _shared_addresses(current) if len(by_email) < len(current.members) else {}
+    by_alias = _members_by_alias(desired, by_key)
     for user in desired.users.values():
         member = by_key.get(user.key)
         if member is not None:
@@ -54,7 +58,13 @@ def match(desired: Desired, current: Current, offboarding: Offboarding, remember
                 result.problems.append(_drifted(user, member, by_email, desired))
             continue
         member = by_email.get(user.email)
-        if member is not None:
+        if member is None:
+            if user.key in by_alias:
+                _match_by_alias(user, by_alias[user.key], by_email, desired, result)
+        elif user.email in shared:
+            result.blocked.add(user.key)
+            result.problems.append(_several(user, shared[user.email]))
+        else:
             _match_by_email(user, member, desired, offboarding, remembered, result)
     return result
 
@@ -87,6 +97,45 @@ def _members_by_key(current: Current, result: Match) -> dict[str, Member]:
     return by_key
 
 
+def _members_by_alias(desired: Desired, by_key: Mapping[str, Member]) -> dict[str, list[Member]]:
+    """A person's key -> memberships under a key that the person has in a later directory."""
+    found: dict[str, list[Member]] = {}
+    for alias, first in sorted(desired.merged.aliases.items()):
+        if alias in by_key:
+            found.setdefault(first, []).append(by_key[alias])
+    return found
+
+
+def _match_by_alias(
+    user: User, members: Sequence[Member], by_email: Mapping[str, Member], desired: Desired, result: Match
+) -> None:
+    """The membership of somebody who is in an earlier directory as well by now, and whose address has changed since:
+    without a look at the other key they would be invited a second time.
+    """
+    free = [member for member in members if member.id not in result.settled]
+    if not free:
+        return
+    result.rekey[user.key] = _same_person(user)
+    result.member_of[user.key] = free[0]
+    result.settled.add(free[0].id)
+    result.problems.append(_drifted(user, free[0], by_email, desired))
+
+
+def _same_person(user: User) -> str:
+    return f"the same person is in {user.directory}, which comes first in the config"
+
+
+def _shared_addresses(current: Current) -> dict[str, int]:
+    """Addresses that several members have -> how many. It should not be; a server may let it happen."""
+    number = Counter(member.email.lower() for member in current.members.values())
+    return {email: times for email, times in number.items() if times > 1}
+
+
+def _several(user: User, number: int) -> Problem:
+    why = f"{number} memberships have the address {user.email}: none is taken over, remove all but one in the web vault"
+    return Problem(directory=user.directory, entry=_named(user), why=why)
+
+
 def _match_by_email(
     user: User,
     member: Member,
@@ -108,9 +157,10 @@ def _match_by_email(
         return
     merged = desired.merged
     if merged.aliases.get(member.key) == user.key:
-        reason = f"the same person is in {user.directory}, which comes first in the config"
+        reason = _same_person(user)
     elif not _gone(member, desired):
         result.blocked.add(user.key)
+        result.contested.add(member.id)
         result.problems.append(_moved(user, member, desired))
         return
     elif member.id in result.settled:

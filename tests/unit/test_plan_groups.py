@@ -164,3 +164,33 @@ def test_group_names_that_the_organization_refuses_are_problems() -> None:
     made = plan(snapshot([], [group("a", name=" "), group("b", name="x" * 101), group("c" * 301)]), current())
     assert made.changes == ()
     assert len(made.problems) == 3
+
+
+def test_group_that_cannot_be_synced_is_not_gone_and_not_emptied() -> None:
+    long = "Sales " + "x" * 100
+    now = current([member("ana")], [org_group("s", ["m-ana"], name="Sales")])
+    made = plan(snapshot([user("ana")], [group("s", [], name=long)]), now, policy=DELETE)
+    assert (made.changes, made.unmanaged) == ((), ())
+    assert "106 characters" in made.problems[0].why
+
+
+def test_person_whose_key_a_group_has_as_well_is_not_gone() -> None:
+    made = plan(
+        snapshot([user("5", ""), user("6")], [group("5")]),
+        current([member("5", "five@example.org"), member("6", "6@example.org")], [org_group("5")]),
+    )
+    assert made.changes == ()
+
+
+def test_group_made_by_hand_is_not_adopted_when_two_directory_groups_have_its_name() -> None:
+    by_hand = current([member("ana")], [org_group(name="Sales", collections=3)])
+    made = plan(snapshot([user("ana")], [group("a", ["ana"], name="Sales"), group("b", name="Sales")]), by_hand)
+    assert made.changes == ()
+    assert "2 groups of the directories are called Sales" in made.problems[-1].why
+
+
+def test_thousands_of_groups_of_one_name_take_linear_time() -> None:
+    groups = [group(f"g{n}", name="Team") for n in range(8000)]
+    now = current([member("ana")], [org_group(f"x{n}", name="Team") for n in range(8000)])
+    made = plan(snapshot([user("ana")], groups), now)
+    assert made.summary["create_group"] == 8000

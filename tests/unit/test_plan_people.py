@@ -345,3 +345,77 @@ def test_default_limits_are_those_of_the_documentation() -> None:
     assert (limits.removals.percent, limits.removals.floor) == (20, 5)
     assert (limits.group_members.percent, limits.group_members.floor) == (50, 10)
     assert (limits.shrink.percent, limits.shrink.floor) == (30, 20)
+
+
+# ----------------------------------------------------------------------------------------------- several directories
+
+
+def test_person_who_joins_an_earlier_directory_is_not_invited_twice_when_the_address_drifted() -> None:
+    directories = [snapshot([user("k1", "ana@example.org")]), snapshot([user("k2", "ana@example.org")], directory="b")]
+    now = current([member("k2", "ana.private@example.org")])
+    made = plan(directories, now)
+    assert [c.sentence for c in made.changes] == [
+        "rekey ana.private@example.org: the same person is in hq, which comes first in the config"
+    ]
+    assert "ana@example.org in the directory and ana.private@example.org in the organization" in made.problems[0].why
+    assert plan(directories, applied(made.changes, now)).changes == ()
+
+
+def test_second_membership_of_somebody_who_is_disabled_is_revoked_too() -> None:
+    for enabled, expected in ((True, []), (False, [("revoke", "ana2@example.org"), ("revoke", "ana@example.org")])):
+        made = plan(
+            [
+                snapshot([user("k1", "ana@example.org", enabled=enabled)]),
+                snapshot([user("k2", "ana@example.org", enabled=enabled)], directory="b"),
+            ],
+            current([member("k1", "ana@example.org"), member("k2", "ana2@example.org")]),
+        )
+        assert actions(made) == expected
+        assert [u.why for u in made.unmanaged] == (
+            ["a second membership of ana@example.org, who is also in hq"] if enabled else []
+        )
+
+
+# --------------------------------------------------------------------------------------------------------- unsyncable
+
+
+def test_leaver_whose_entry_lost_its_address_and_is_disabled_is_revoked() -> None:
+    made = plan(snapshot([user("ana", "", enabled=False), user("ben")]), current([member("ana"), member("ben")]))
+    assert [c.sentence for c in made.changes] == [
+        "revoke ana@example.org: disabled in hq, and has no e-mail address",
+    ]
+    assert [p.why for p in made.problems] == ["has no e-mail address"]
+
+
+def test_old_entry_without_address_is_no_reason_when_a_new_one_has_it() -> None:
+    made = plan(
+        snapshot([user("ana1", "", enabled=False), user("ana2", "ana@example.org")]),
+        current([member("ana1", "ana@example.org")]),
+    )
+    assert made.changes == ()
+
+
+def test_disabled_entry_that_lost_an_address_to_another_is_left_alone() -> None:
+    made = plan(
+        snapshot([user("ana1", "ana@example.org", enabled=False), user("ana2", "ana@example.org")]),
+        current([member("ana1", "ana@example.org")]),
+    )
+    assert made.changes == ()
+
+
+def test_two_memberships_with_one_address_are_left_alone_in_whatever_order_they_come() -> None:
+    twins = [member("old", "ana@example.org", id="m1"), member(email="Ana@example.org", id="m2")]
+    for members in (twins, twins[::-1]):
+        made = plan(snapshot([user("ana")]), current(members), policy=policy(absent=Offboard.KEEP))
+        assert made.changes == ()
+        assert "2 memberships have the address ana@example.org" in made.problems[0].why
+
+
+def test_break_glass_address_of_the_directory_protects_the_groups_of_a_membership_with_another() -> None:
+    glass = policy(protect_emails=frozenset({"glass@example.org"}))
+    made = plan(
+        snapshot([user("g", "glass@example.org")], [group("in", ["g"]), group("out")]),
+        current([member("g", "other@example.org")], [org_group("in"), org_group("out", ["m-g"])]),
+        policy=glass,
+    )
+    assert made.changes == ()
