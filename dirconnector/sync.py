@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
-from dirconnector.errors import PlanStale
+from dirconnector.errors import OrganizationError, OrganizationUnreachable, PlanStale
 from dirconnector.model import Current, Progress, Snapshot, no_progress
-from dirconnector.organizations import Organization
+from dirconnector.organizations import Ledger, Organization
 from dirconnector.plan.baseline import baseline_of
 from dirconnector.plan.build import Baselines, differences, make_plan
 from dirconnector.plan.model import Change, Failure, Outcome, Plan
@@ -65,7 +65,7 @@ def prepare(job: Job, *, verify: bool = False, full: bool = False, approve: str 
     job.progress("planning", 0, None)
     desired = desire(list(snapshots.values()), job.select, current.accepts)
     baselines = Baselines(
-        last=tuple(b for name in snapshots if (b := job.state.baseline(job.organization.name, name))),
+        last=tuple(job.state.baselines(job.organization.name).values()),
         now=tuple(baseline_of(name, snapshot) for name, snapshot in snapshots.items()),
     )
     plan = make_plan(
@@ -138,7 +138,7 @@ def _carry_out(job: Job, number: int, prepared: Prepared) -> Report:
             progress=job.progress,
         )
         job.progress("verifying", 0, None)
-        after = job.organization.read(ledger, verify=False, progress=job.progress)
+        after = _read_back(job, ledger, outcome)
         outcome = verified(plan.changes, outcome, prepared.desired, after, job.policy)
     _remember(job, number, prepared, after, went_well=not outcome.failures)
     return Report(
@@ -150,6 +150,17 @@ def _carry_out(job: Job, number: int, prepared: Prepared) -> Report:
     )
 
 
+def _read_back(job: Job, ledger: Ledger, outcome: Outcome) -> Current:
+    """The organization after applying. When it cannot be read, what was done must be told all the same."""
+    try:
+        return job.organization.read(ledger, verify=False, progress=job.progress)
+    except OrganizationError as error:
+        raise OrganizationUnreachable(
+            f"{outcome.applied} changes were sent and accepted, {outcome.failed} failed, and whether it is so could "
+            f"not be read back: {error}. Run again: it continues from what is there"
+        ) from error
+
+
 def verified(changes: Sequence[Change], outcome: Outcome, desired: Desired, after: Current, policy: Policy) -> Outcome:
     """Add to the failures what was accepted without an error and is not so afterwards: an answer of 200 is not
     done.
@@ -157,17 +168,21 @@ def verified(changes: Sequence[Change], outcome: Outcome, desired: Desired, afte
     left, _, _ = differences(desired, after, policy)
     still = {_identity(change) for change in left}
     known = {_identity(failure.change) for failure in outcome.failures}
+    people = {failure.change.key for failure in outcome.failures if not failure.change.group_key}
+    groups = {failure.change.group_key for failure in outcome.failures if not failure.change.email} - {""}
     silent = [
         Failure(
             change,
             "the organization accepted it and did not do it (seen when reading back): run again, then look there",
         )
         for change in changes
-        if _identity(change) in still and _identity(change) not in known
+        if _identity(change) in still
+        and _identity(change) not in known
+        # a membership that was skipped, because the person or the group failed, was never sent
+        and not (change.group_key and change.email and (change.key in people or change.group_key in groups))
     ]
     if not silent:
         return outcome
-    # what a skipped change depended on is among the failures already, so only applied ones can turn out silent
     applied = max(outcome.applied - len(silent), 0)
     return Outcome(applied=applied, skipped=outcome.skipped, failures=(*outcome.failures, *silent))
 
@@ -188,24 +203,28 @@ def remembered(job: Job, keys: frozenset[str]) -> dict[str, Remembered]:
         snapshot = job.state.good_snapshot(job.organization.name, name)
         if snapshot is None:
             continue
-        members = flatten(snapshot.groups)
-        for key in keys & snapshot.users.keys():
+        groups: dict[str, list[str]] = {key: [] for key in keys & snapshot.users.keys()}
+        for group_key, members in flatten(snapshot.groups).items():
+            for key in groups.keys() & members:
+                groups[key].append(snapshot.groups[group_key].name)
+        for key, names in groups.items():
             user = snapshot.users[key]
-            groups = tuple(sorted(g.name for g in snapshot.groups.values() if key in members[g.key]))
-            known[key] = Remembered(directory=name, name=user.name, username=user.username, groups=groups)
+            known[key] = Remembered(directory=name, name=user.name, username=user.username, groups=tuple(sorted(names)))
     return known
 
 
 def _remember(job: Job, number: int, prepared: Prepared, after: Current, *, went_well: bool) -> None:
     """Keep the good snapshots, what we manage and, when all ``went_well``, the cursors.
 
-    A snapshot that shrank too much never becomes the new measure.
+    A snapshot that shrank too much never becomes the new measure. Directories that left the config are forgotten as
+    soon as nothing is held because of them.
     """
     now = datetime.now(UTC)
     name = job.organization.name
     job.state.remember_managed(name, after, prepared.desired.merged.users, now)
     if any(exceeded.limit == SHRINK for exceeded in prepared.plan.exceeded):
         return
+    job.state.forget_directories(name, keep=prepared.read.keys())
     for directory, read in prepared.read.items():
         if not read.snapshot.complete:
             continue

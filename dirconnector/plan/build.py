@@ -45,7 +45,9 @@ ForecastOf = Callable[[Sequence[Change], Current], Forecast]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baselines:
-    """Counts of each directory: in the last good snapshot (as far as there is one), and now."""
+    """Counts of each directory: in the last good snapshot (as far as there is one, also of directories that are not in
+    the config any more), and now.
+    """
 
     last: tuple[Baseline, ...] = ()
     now: tuple[Baseline, ...] = ()
@@ -70,15 +72,18 @@ def make_plan(
     changes, unmanaged, problems = differences(desired, current, policy, recall)
     exceeded: list[Exceeded] = [
         *limits.shrunken(baselines.last, baselines.now, policy.limits),
-        *limits.empty(baselines.last, baselines.now, current),
+        *limits.empty(baselines.last, baselines.now, current, policy.limits),
+        *limits.vanished(baselines.last, baselines.now, changes),
     ]
-    going, held, exceeded = limits.hold(changes, current, policy.limits, complete=desired.complete, exceeded=exceeded)
+    going, held, exceeded = limits.hold(
+        changes, current, policy.limits, complete=desired.complete, exceeded=exceeded, doubtful=desired.doubtful
+    )
     sides = digest_desired(desired), digest_current(current)
     plan_id = _plan_id(current.organization, going, held, exceeded, sides)
     if approved and approved == plan_id:
-        going = ordered([*going, *(item.change for item in held if item.approvable)])
-        held = [item for item in held if not item.approvable]
-        exceeded = []
+        going, held = _released(going, held, current)
+        # an incomplete read still holds what the limits would, and its sizes were not what was approved
+        exceeded = exceeded if not desired.complete else []
     return Plan(
         plan_id=plan_id,
         organization=current.organization,
@@ -146,6 +151,15 @@ def _no_groups(current: Current, number: int) -> Problem:
     )
 
 
+def _released(going: Iterable[Change], held: Iterable[Held], current: Current) -> tuple[list[Change], list[Held]]:
+    """What an approval releases goes on, as far as there are seats and nothing that it depends on stays held."""
+    held = list(held)
+    stays = [item for item in held if not item.approvable]
+    changes = ordered([*going, *(item.change for item in held if item.approvable)])
+    changes, late = limits.hold_what_cannot_go(changes, stays, current)
+    return changes, stays + late
+
+
 def _position(change: Change) -> tuple[int, tuple[str, ...]]:
     return (_RANK[change.action], _PLACE(change))
 
@@ -162,13 +176,18 @@ def _plan_id(
     Where something waits for approval, the id covers just that, so that an approval stays good while additions that
     nobody doubts go on; otherwise it covers both sides and all changes.
     """
-    waiting = sorted((*_position(item.change), item.change.member_id) for item in held if item.approvable)
+    waiting = sorted(
+        (*_position(item.change), item.change.member_id, item.change.group_id, item.change.before)
+        for item in held
+        if item.approvable
+    )
     covered: Iterable[str]
     if waiting or exceeded:
         covered = [
             organization,
             *(repr(w) for w in waiting),
-            *(limit.limit + limit.why for limit in exceeded if not waiting),
+            # the numbers of a limit move with every addition, its name does not
+            *sorted({e.limit if waiting else e.limit + e.why for e in exceeded}),
         ]
     else:
         covered = chain((organization, *sides), map("\0".join, map(_IDENTITY, going)))
@@ -181,7 +200,7 @@ def digest_desired(desired: Desired) -> str:
     parts.sort()
     groups = [f"{g.key}\0{g.name}\0" + "\0".join(sorted(g.members)) for g in desired.groups.values()]
     groups.sort()
-    unsyncable = sorted(desired.merged.unsyncable)
+    unsyncable = [*sorted(desired.merged.unsyncable), "", *sorted(desired.merged.unsyncable_groups)]
     return _digest([*parts, "", *groups, "", *unsyncable, str(desired.complete)])
 
 

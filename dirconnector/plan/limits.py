@@ -5,7 +5,7 @@ them.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import NamedTuple
 
 from dirconnector.model import Current, Status
@@ -38,16 +38,40 @@ def shrunken(before: Sequence[Baseline], now: Sequence[Baseline], limits: Limits
                 yield Exceeded("limits.shrink", why)
 
 
-def empty(before: Sequence[Baseline], now: Sequence[Baseline], current: Current) -> Iterator[Exceeded]:
+def empty(before: Sequence[Baseline], now: Sequence[Baseline], current: Current, limits: Limits) -> Iterator[Exceeded]:
     """A directory that was never read before and has no user at all, beside an organization that has members of
-    ours.
+    ours; or has groups without a single member, beside groups of ours that have many.
     """
     if not any(member.managed for member in current.members.values()):
         return
+    memberships = sum(len(group.members) for group in current.groups.values() if group.managed)
     last = {baseline.directory for baseline in before}
     for baseline in now:
-        if not baseline.users and baseline.directory not in last:
+        if baseline.directory in last:
+            continue
+        if not baseline.users:
             yield Exceeded("limits.shrink", f"{baseline.directory} has no users at all: check base, filter and rights")
+        elif baseline.groups and not baseline.memberships and limits.shrink.exceeded(memberships, memberships):
+            groups = f"{baseline.groups} groups of {baseline.directory}"
+            why = f"none of the {groups} has a member: is the attribute readable for the bind account?"
+            yield Exceeded("limits.shrink", why)
+
+
+def vanished(before: Sequence[Baseline], now: Sequence[Baseline], changes: Sequence[Change]) -> Iterator[Exceeded]:
+    """Directories that were read before and are not in the config any more, when somebody would lose something.
+
+    All their people are absent at once, and nothing that was read says so. A directory that was only renamed has the
+    same people, and holds nothing.
+    """
+    names = {baseline.directory for baseline in now}
+    gone = [baseline for baseline in before if baseline.users and baseline.directory not in names]
+    if gone and any(change.action.takes_away for change in changes):
+        for baseline in gone:
+            why = (
+                f"{baseline.directory} is not in the config any more (users when it was last read, {baseline.taken}: "
+                f"{baseline.users})"
+            )
+            yield Exceeded("limits.shrink", why)
 
 
 def too_many(changes: Sequence[Change], current: Current, limits: Limits) -> Iterator[Exceeded]:
@@ -93,9 +117,10 @@ def hold(
     *,
     complete: bool,
     exceeded: Sequence[Exceeded],
+    doubtful: Set[str] = frozenset(),
 ) -> tuple[list[Change], list[Held], list[Exceeded]]:
     """Split changes into those that go on and those that are held. ``exceeded`` is what the snapshots alone already
-    showed.
+    showed, ``doubtful`` are people whom an incomplete read may let in by mistake.
 
     Returns the changes that go on, what is held, and every limit that was exceeded.
     """
@@ -104,18 +129,24 @@ def hold(
         *too_many(changes, current, limits),
     ]
     groups = emptied_groups(changes, current, limits)
-    stop = _Stop(complete, next(iter(exceeded), None), limits.on_exceed is OnExceed.HOLD_ALL, groups)
+    stop = _Stop(complete, doubtful, next(iter(exceeded), None), limits.on_exceed is OnExceed.HOLD_ALL, groups)
     going, held = stop.split(changes) if stop else (list(changes), [])
-    going, late = _hold_for_seats(going, current)
-    held += late
-    going, late = _hold_dependent(going, held)
+    going, late = hold_what_cannot_go(going, held, current)
     return going, held + late, [*exceeded, *(Exceeded("limits.group_members", why) for why in groups.values())]
+
+
+def hold_what_cannot_go(going: list[Change], held: Sequence[Held], current: Current) -> tuple[list[Change], list[Held]]:
+    """Hold what has no seat, and what depends on something that is held. Returns what goes on, and what is held now."""
+    going, seatless = _hold_for_seats(going, current)
+    going, waiting = _hold_dependent(going, [*held, *seatless])
+    return going, seatless + waiting
 
 
 class _Stop(NamedTuple):
     """What stands in the way: an incomplete read, the first limit exceeded by people or directories, emptied groups."""
 
     complete: bool
+    doubtful: Set[str]
     first: Exceeded | None
     everything: bool
     groups: Mapping[str, str]
@@ -138,6 +169,9 @@ class _Stop(NamedTuple):
     def _holds(self, change: Change) -> Held | None:
         if not self.complete and _needs_completeness(change):
             return Held(change, INCOMPLETE, "the read was incomplete, so absence proves nothing", approvable=False)
+        if change.key in self.doubtful and change.action in (Action.INVITE, Action.RESTORE):
+            why = "the read was incomplete: that a group excludes this person, or another directory, may be hidden"
+            return Held(change, INCOMPLETE, why, approvable=False)
         if self.first is not None and (self.everything or change.action.takes_away):
             return Held(change, *self.first)
         if change.action is Action.REMOVE_MEMBERSHIP and change.group_id in self.groups:
@@ -198,13 +232,15 @@ def _hold_dependent(going: list[Change], held: Sequence[Held]) -> tuple[list[Cha
     kept: list[Change] = []
     late: list[Held] = []
     for change in going:
-        cause = None
+        causes: list[Held | None] = []
         if change.action is Action.INVITE:
-            cause = addresses.get(change.email)
+            causes = [addresses.get(change.email)]
         elif change.action is Action.RESTORE:
-            cause = people.get(change.key)
+            causes = [people.get(change.key)]
         elif change.action in (Action.ADD_MEMBERSHIP, Action.REMOVE_MEMBERSHIP):
-            cause = people.get(change.key) or groups.get(change.group_key)
+            causes = [people.get(change.key), groups.get(change.group_key)]
+        # what waits for two things waits for the one that no approval releases
+        cause = min(filter(None, causes), key=lambda held: held.approvable, default=None)
         if cause is None:
             kept.append(change)
             continue

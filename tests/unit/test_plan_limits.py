@@ -8,7 +8,9 @@ from dirconnector.plan.model import Plan
 from dirconnector.plan.policy import GroupsGone, Limit, Limits, Offboard, Offboarding, OnExceed, Policy
 from dirconnector.plan.recall import Remembered
 from dirconnector.plan.report import exit_code
-from tests.build import actions, current, group, member, org_group, plan, snapshot, user
+from dirconnector.rules.patterns import Pattern
+from dirconnector.rules.rule import Select, UserRule
+from tests.build import actions, applied, current, group, member, org_group, plan, snapshot, user
 
 DEFAULT = Policy()
 TEN = [f"u{n}" for n in range(10)]
@@ -235,3 +237,126 @@ def test_invitation_waits_for_an_address_whose_removal_is_held() -> None:
     assert made.changes == ()
     assert [h.change.action for h in made.held] == ["remove", "invite", "add_membership"]
     assert made.held[1].why.startswith("waits for: remove info@example.org")
+
+
+# ------------------------------------------------------------------------------------------------- incomplete, again
+
+
+def test_incomplete_read_lets_nobody_in_whom_a_group_may_exclude() -> None:
+    from dirconnector.model import Status
+
+    select = Select(users_exclude=(UserRule(group=Pattern("Suspended")),))
+    directory = snapshot([user("new"), user("back")], [group("s", name="Suspended")], complete=False)
+    made = plan(directory, current([member("back", status=Status.REVOKED)]), select=select)
+    assert [c.action for c in made.changes if c.action in ("invite", "restore")] == []
+    assert [(h.change.action, h.limit, h.approvable) for h in made.held] == [
+        ("restore", "incomplete read", False),
+        ("invite", "incomplete read", False),
+    ]
+
+
+def test_incomplete_first_directory_lets_nobody_in_through_a_later_one() -> None:
+    from dirconnector.model import Status
+
+    made = plan(
+        [
+            snapshot([user("hq")], complete=False),
+            snapshot([user("ana2", "ana@example.org"), user("hq2", "hq@example.org")], directory="b"),
+        ],
+        current([member("ana2", "ana@example.org", status=Status.REVOKED)]),
+    )
+    assert actions(made) == [("invite", "hq@example.org")], "hq may have disabled Ana"
+    assert held(made) == [("restore", "ana@example.org", "incomplete read")]
+
+
+def test_approval_on_an_incomplete_read_does_not_accept_the_sizes() -> None:
+    sixty = [f"u{n:02}" for n in range(60)]
+    sides = snapshot(people(sixty[:10]), complete=False), current(members(sixty))
+    first = plan(*sides, policy=DEFAULT, last=snapshot(people(sixty)))
+    approved = plan(*sides, policy=DEFAULT, last=snapshot(people(sixty)), approved=first.plan_id)
+    assert (approved.changes, approved.exceeded) == ((), first.exceeded)
+
+
+# ------------------------------------------------------------------------------------------------ what approval means
+
+
+def test_approval_invites_nobody_for_whom_there_is_no_seat() -> None:
+    policy = Policy(limits=Limits(on_exceed=OnExceed.HOLD_ALL))
+    sides = snapshot(people([*TEN[6:], *(f"n{n}" for n in range(9))])), current(members(TEN), seats=10)
+    first = plan(*sides, policy=policy)
+    released = plan(*sides, policy=policy, approved=first.plan_id)
+    assert {c.action for c in released.changes} == {"revoke"}
+    assert {(h.change.action, h.limit) for h in released.held} == {("invite", "seats")}
+    applied(released.changes, sides[1])
+
+
+def test_approval_puts_nobody_into_a_group_whose_adoption_stays_held() -> None:
+    policy = Policy(limits=Limits(removals=Limit(percent=0, floor=0), on_exceed=OnExceed.HOLD_ALL))
+    sides = (
+        snapshot(people(["ana"]), [group("new", ["ana"], name="Sales")], complete=False),
+        current(members(["ana", "gone"]), [org_group("old", name="Sales")]),
+    )
+    released = plan(*sides, policy=policy, approved=plan(*sides, policy=policy).plan_id)
+    assert released.changes == ()
+    assert [h.approvable for h in released.held] == [False, False, False]
+
+
+def test_approval_covers_what_a_change_replaces() -> None:
+    policy = Policy(limits=Limits(removals=Limit(percent=0, floor=0), on_exceed=OnExceed.HOLD_ALL))
+    ids = [
+        plan(
+            snapshot(people(["ana2"], email="ana@example.org")),
+            current([member(old, "ana@example.org", id="m"), member("gone")]),
+            policy=policy,
+        ).plan_id
+        for old in ("ana0", "ana1")
+    ]
+    assert ids[0] != ids[1]
+
+
+def test_approval_of_removals_is_no_approval_of_a_directory_that_shrank_meanwhile() -> None:
+    sixty = [f"u{n:02}" for n in range(60)]
+    now = current(members(sixty[:10]))
+    directory = snapshot(people(sixty[6:]))
+    first = plan(directory, now, policy=DEFAULT, last=directory)
+    larger = snapshot(people([*sixty, *(f"x{n}" for n in range(60))]))
+    later = plan(directory, now, policy=DEFAULT, last=larger, approved=first.plan_id)
+    assert len(first.held) == len(later.held) == 6
+
+
+# ------------------------------------------------------------------------------------------------------------- shrink
+
+
+def test_groups_without_any_member_hold_without_any_memory() -> None:
+    keys = [f"u{n:02}" for n in range(30)]
+    groups = [(f"g{n}", keys[n * 10 : n * 10 + 10]) for n in range(3)]
+    made = plan(
+        snapshot(people(keys), [group(key) for key, _ in groups]),
+        current(members(keys), [org_group(key, [f"m-{k}" for k in inside]) for key, inside in groups]),
+        policy=DEFAULT,
+    )
+    assert made.changes == ()
+    assert len(made.held) == 30
+    assert "none of the 3 groups of hq has a member" in made.held[0].why
+
+
+def test_directory_that_left_the_config_holds_its_people() -> None:
+    many = [f"u{n:02}" for n in range(40)]
+    made = plan(
+        snapshot(people(many), directory="new"),
+        current(members([*many, "branch"])),
+        policy=DEFAULT,
+        last=snapshot(people(["branch"])),
+    )
+    assert held(made) == [("revoke", "branch@example.org", "limits.shrink")]
+    assert made.held[0].why == "hq is not in the config any more (users when it was last read, : 1)"
+
+
+def test_directory_that_was_only_renamed_holds_nothing() -> None:
+    made = plan(
+        snapshot(people(["a", "b", "c"]), directory="new"),
+        current(members(["a", "b"])),
+        policy=DEFAULT,
+        last=snapshot(people(["a", "b"])),
+    )
+    assert (actions(made), made.held, made.exceeded) == ([("invite", "c@example.org")], (), ())

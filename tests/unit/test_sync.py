@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dirconnector.errors import DirectoryUnreachable, PlanStale
+from dirconnector.errors import DirectoryUnreachable, OrganizationUnreachable, PlanStale
 from dirconnector.model import Current, Finding, Progress, Snapshot, Status
 from dirconnector.organizations import Call, Journal, Ledger
 from dirconnector.plan.document import from_history, history_document, report_document, saved_plan
@@ -21,7 +21,7 @@ from dirconnector.reading import Directory
 from dirconnector.rules.rule import Select
 from dirconnector.settings import Settings
 from dirconnector.state import State
-from dirconnector.sync import Job, apply_saved, prepare, run
+from dirconnector.sync import Job, apply_saved, prepare, run, verified
 from tests.build import applied, current, group, member, org_group, snapshot, user
 
 
@@ -326,3 +326,68 @@ def test_cursor_moves_only_with_a_run_that_ended_well(world: World) -> None:
     world.run()
     assert world.state.cursor("test", "hq") is not None
     assert directory.reads == ["full"] * 4
+
+
+def test_membership_that_was_never_sent_is_not_said_to_have_been_accepted(world: World) -> None:
+    changes = prepare_with_group(world)
+    failed = Outcome(applied=1, skipped=1, failures=(Failure(changes[0], "no seat"),))
+    after = current([], [replace(org_group("g"), id="g1")])
+    assert verified(changes, failed, prepare(world.job).desired, after, world.policy) == failed
+
+
+def test_membership_that_was_sent_and_ignored_is_failed(world: World) -> None:
+    changes = prepare_with_group(world)
+    after = current([member("ana")], [replace(org_group("g"), id="g1")])
+    outcome = verified(changes, Outcome(applied=3), prepare(world.job).desired, after, world.policy)
+    assert (outcome.applied, [f.change.action for f in outcome.failures]) == (2, ["add_membership"])
+
+
+def prepare_with_group(world: World) -> tuple[Change, ...]:
+    world.directory.says = snapshot([user("ana")], [group("g", ["ana"])])
+    changes = prepare(world.job).plan.changes
+    assert [c.action for c in changes] == ["invite", "create_group", "add_membership"]
+    return changes
+
+
+def test_read_back_that_fails_tells_what_was_done(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = world.organization.read
+    answers = iter([first])
+
+    def read(ledger: Ledger, *, verify: bool, progress: Progress) -> Current:
+        for answer in answers:
+            return answer(ledger, verify=verify, progress=progress)
+        raise OrganizationUnreachable("no answer")
+
+    monkeypatch.setattr(world.organization, "read", read)
+    with pytest.raises(OrganizationUnreachable, match=r"^1 changes were sent and accepted, 0 failed, .* no answer"):
+        world.run()
+
+
+def test_directory_that_left_the_config_holds_until_it_is_approved_and_is_forgotten_then(world: World) -> None:
+    world.directory.says = snapshot([user("ana"), user("ben")])
+    world.run()
+    job = replace(
+        world.job, directories={"new": Directory(reader=Hq(snapshot([user("ana")])), full_read_every=timedelta(0))}
+    )
+    number = world.state.begin_run("test", "run", datetime.now(UTC), False)
+    for _ in range(2):
+        report = run(job, number, dry_run=False)
+        assert report.exit_code == 3
+        assert "hq is not in the config any more" in report.plan.held[0].why
+    released = run(job, number, dry_run=False, approve=report.plan.plan_id)
+    assert [c.action for c in released.plan.changes] == ["revoke"]
+    assert world.state.baselines("test").keys() == {"new"}
+
+
+def test_directory_that_was_renamed_is_forgotten_without_a_word(world: World) -> None:
+    world.run()
+    renamed = replace(world.job, directories={"new": Directory(reader=world.directory, full_read_every=timedelta(0))})
+    assert run(renamed, 1, dry_run=False).exit_code == 0
+    assert world.state.baselines("test").keys() == {"new"}
+
+
+def test_names_that_no_database_takes_are_remembered_as_far_as_possible(world: World) -> None:
+    world.directory.says = snapshot([user("ana", name="A\ud800na", username="\ud800")])
+    assert world.run().exit_code == 0
+    assert world.state.people("test", {"ana"})["ana"].name == "A?na"
+    assert world.run().exit_code == 0
