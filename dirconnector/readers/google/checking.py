@@ -95,7 +95,7 @@ def _users(client: Client, settings: GoogleSettings, selected: frozenset[str]) -
         page = next(client.users(**asked))
         subject = client.user(settings.subject)
     except ApiError as error:
-        yield Finding(ok=False, subject="users", detail=told(error), cure=api_cure(error, client.who, "users"))
+        yield Finding(ok=False, subject="users", detail=told(error), cure=api_cure(error, client.who))
         return
     people.receive(page.entries)
     people.finish()
@@ -146,8 +146,7 @@ def _groups(client: Client, settings: GoogleSettings) -> Iterator[Finding]:
             roster.receive(members, next(client.members(str(group.get("id")))).entries)
             sampled += 1
     except ApiError as error:
-        what = "members" if sampled else "groups"
-        yield Finding(ok=False, subject=what, detail=told(error), cure=api_cure(error, client.who, what))
+        yield Finding(ok=False, subject=error.what, detail=told(error), cure=api_cure(error, client.who))
         return
     number = f"{len(page.entries)} groups" if page.last else f"more than {len(page.entries)} groups"
     if not page.entries:

@@ -220,7 +220,7 @@ class Client:
 
     def _answer_or_failure(self, request: Any, kind: str) -> tuple[JsonObject, Failure | None]:
         answers: list[Any] = []
-        failure = self._failure_of(lambda: answers.append(request.execute(http=self._authorized())))
+        failure = self._failure_of(lambda: answers.append(request.execute(http=self._authorized())), kind)
         if failure is not None:
             return {}, failure
         answer = answers[0]
@@ -228,14 +228,14 @@ class Client:
             return {}, NoAnswer(f"{self._settings.api_url}: {NOT_GOOGLE}", sent=True, lasting=True)
         return answer, None
 
-    def _failure_of(self, call: Callable[[], object]) -> Failure | None:
+    def _failure_of(self, call: Callable[[], object], what: str = "") -> Failure | None:
         """What went wrong with a call, in our own words. It is given and not raised, so that nothing of the
         libraries, whose errors hold whole requests and answers, stays in a ``__context__``.
         """
         try:
             call()
         except api_errors.HttpError as error:
-            return _api_error(error)
+            return _api_error(error, what)
         except auth_errors.RefreshError as error:
             return _token_error(error)
         except NoAnswer as error:
@@ -263,7 +263,7 @@ def _may_pass(failure: Failure) -> bool:
     return isinstance(failure, ApiError) and failure.passing
 
 
-def _api_error(error: Any) -> ApiError:
+def _api_error(error: Any, what: str) -> ApiError:
     """Status, reason and message of ``{"error": {"code", "message", "errors": [{"reason"}]}}``."""
     status = int(error.resp.status)
     wait = str(error.resp.get("retry-after", ""))
@@ -272,9 +272,9 @@ def _api_error(error: Any) -> ApiError:
         body = json.loads(error.content)["error"]
         details = [item for item in (body.get("errors") or ()) if isinstance(item, dict)]
         reason = str(details[0].get("reason") or "") if details else str(body.get("status") or "")
-        return ApiError(status, reason, str(body.get("message") or ""), retry_after)
+        return ApiError(status, reason, str(body.get("message") or ""), what=what, retry_after=retry_after)
     except (ValueError, KeyError, TypeError, AttributeError):
-        return ApiError(status, "", "an answer that is not Google's", retry_after)
+        return ApiError(status, "", "an answer that is not Google's", what=what, retry_after=retry_after)
 
 
 def _token_error(error: Any) -> TokenError:

@@ -19,8 +19,8 @@ from dirconnector.model import Progress
 WAITING = "waiting for the service's limit"
 """The phase of progress while waiting: seconds waited, seconds in all."""
 
-MINUTE = 61.0
-"""Seconds in which the quota counts, and one more: a call may be counted a little later than it was sent."""
+MINUTE = 60.0
+"""Seconds in which the quota counts. A call counts until it was answered: nobody knows when the service counted it."""
 
 SHORTEST_WAIT = 1.0
 LONGEST_WAIT = 64.0
@@ -53,7 +53,9 @@ class Pace:
         self._clock = clock
         self._sleep = sleep
         self._free = threading.Condition()
-        self._sent: deque[float] = deque(maxlen=per_minute)
+        self._per_minute = per_minute
+        self._answered: deque[float] = deque()
+        self._sent = 0
         self._open = 0
         self._allowed = parallel
         self._spacing = 0.0
@@ -74,10 +76,16 @@ class Pace:
             while self._open >= self._allowed and not self._stopped:
                 self._free.wait()
             self._open += 1
+        sent = False
         try:
-            yield self._wait()
+            began = self._wait()
+            sent = True
+            yield began
         finally:
             with self._free:
+                if sent:
+                    self._sent -= 1
+                    self._answered.append(self._clock())
                 self._open -= 1
                 self._free.notify()
 
@@ -128,13 +136,20 @@ class Pace:
                 if self._stopped:
                     raise Stopped
                 now = self._clock()
-                full = len(self._sent) == self._sent.maxlen
-                at = max(self._resume_at, self._next, self._sent[0] + MINUTE if full else now)
+                at = max(self._resume_at, self._next, self._within_quota(now))
                 if at <= now:
-                    self._sent.append(now)
+                    self._sent += 1
                     self._next = now + self._spacing
                     return now
             self._until(at)
+
+    def _within_quota(self, now: float) -> float:
+        """The earliest time at which one more call is within the quota, as far as is known now."""
+        while self._answered and self._answered[0] <= now - MINUTE:
+            self._answered.popleft()
+        if len(self._answered) + self._sent < self._per_minute:
+            return now
+        return self._answered[0] + MINUTE if self._answered else now + STEP
 
     def _until(self, at: float) -> None:
         began = self._clock()

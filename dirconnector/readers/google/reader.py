@@ -128,7 +128,7 @@ def _one_at_a_time(progress: Progress) -> Progress:
 
 
 def _api_failure(directory: str, error: ApiError, who: Who) -> DirectoryError:
-    message = f"Google answered {told(error)}; {api_cure(error, who, 'users and groups')}"
+    message = f"{error.what}: Google answered {told(error)}; {api_cure(error, who)}"
     return DirectoryUnreachable(directory, message) if error.passing else DirectoryRefused(directory, message)
 
 

@@ -230,7 +230,7 @@ class Reading:
             self._problems.append(Problem(directory=self._directory, entry=self._called(key), why=why))
             if ours:
                 self._unsyncable[key] = why
-                cure = api_cure(error, self._client.who, "members")
+                cure = api_cure(error, self._client.who)
                 self._members.gaps.append(f"the members of {self._called(key)} cannot be read ({told(error)}): {cure}")
 
     def _is_gone(self, key: str) -> bool:

@@ -31,9 +31,14 @@ class Who:
 
 
 class ApiError(Exception):
-    """The Directory API answered with an error. ``message`` is Google's, which holds no secrets."""
+    """The Directory API answered with an error. ``message`` is Google's, which holds no secrets; ``what`` is what was
+    asked for: ``users``, ``user``, ``groups``, ``group`` or ``members``.
+    """
 
-    def __init__(self, status: int, reason: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, status: int, reason: str, message: str, *, what: str = "", retry_after: float | None = None
+    ) -> None:
+        self.what = what
         self.status = status
         self.reason = reason
         self.message = message
@@ -95,8 +100,8 @@ def token_cure(error: TokenError, who: Who, scopes: tuple[str, ...]) -> str:
     return f"look at the service account {who.email} in the Cloud console (IAM & Admin, Service accounts)"
 
 
-def api_cure(error: ApiError, who: Who, what: str) -> str:
-    """What to do when the API refuses to list ``what`` (``users``, ``groups``, ``members``)."""
+def api_cure(error: ApiError, who: Who) -> str:
+    """What to do about an error of the API."""
     if error.reason in ("accessNotConfigured", "SERVICE_DISABLED"):
         return "switch on the Admin SDK API in the service account's project (Cloud console: APIs & Services, Library)"
     if error.reason == "dailyLimitExceeded":
@@ -108,7 +113,7 @@ def api_cure(error: ApiError, who: Who, what: str) -> str:
     if error.reason == "domainCannotUseApis":
         return "allow API access for the account (Admin console: Security, Access and data control, API controls)"
     if error.status == 403:
-        right = "Admin API privileges, Users, Read" if what == "users" else "Admin API privileges, Groups, Read"
+        right = f"Admin API privileges, {'Users' if error.what in ('user', 'users') else 'Groups'}, Read"
         return (
             f"give {who.subject} an administrator role with {right} ({ROLES}); it must have signed in once and "
             "accepted the terms of service"
@@ -118,7 +123,7 @@ def api_cure(error: ApiError, who: Who, what: str) -> str:
     if error.status == 404 and "domain" in error.message.lower():
         return "domain is none of the account's (Admin console: Account, Domains)"
     if error.status == 400 and "query" in error.message.lower():
-        return f"mend {what}.query (Directory API: Search for {what})"
+        return f"mend {error.what}.query (Directory API: Search for {error.what})"
     if error.status == 400:
         return "check customer, domain and query"
     if error.passing:

@@ -182,6 +182,8 @@ class Directory:
         else:
             unit = self._org_unit_of(call, "users")
         deleted = params.get("showDeleted") == "true"
+        if deleted and "no-deleted" in call.faults:
+            raise RefusedError(of_reason("forbidden"))
         found: Iterable[JsonObject] = self.state.deleted.values() if deleted else self.state.users.values()
         if unit != "/" and not deleted:
             found = [u for u in found if (u.get("orgUnitPath", "/") + "/").startswith(unit.rstrip("/") + "/")]
@@ -306,8 +308,6 @@ class Directory:
         ]
         body: JsonObject = {"kind": "admin#directory#orgUnits", "etag": '"etag-orgunits"'}
         return Reply(body=body | ({"organizationUnits": units} if units else {}))
-
-    # --------------------------------------------------------------------------------------------------- paging
 
     def _page(
         self,

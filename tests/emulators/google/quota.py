@@ -13,7 +13,7 @@ class Quota:
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
-        self._clock = clock
+        self.clock = clock
         self.per_minute: int | None = None
         self.minute_seconds = 60.0
         self.reason = "userRateLimitExceeded"
@@ -24,7 +24,7 @@ class Quota:
         """Whether one more call is within the quota; a call that is refused is not counted."""
         if self.per_minute is None:
             return True
-        now = self._clock()
+        now = self.clock()
         calls = self._calls.setdefault(subject, deque())
         while calls and calls[0] <= now - self.minute_seconds:
             calls.popleft()

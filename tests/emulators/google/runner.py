@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import time
+from dataclasses import fields
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -44,7 +45,7 @@ class GoogleEmulator(Service):
     ``quota`` holds queries per minute; ``wall`` is the service's clock, which a test may turn (``ahead_seconds``).
     Faults beside those of the base: ``reason:REASON`` (an error with this reason), ``empty-page`` (a page without
     entries and with a token), ``no-token`` (the token of the next page is missing), ``other-kind`` (200 with
-    something else).
+    something else), ``no-deleted`` (the list of deleted users is refused).
     """
 
     name = "google"
@@ -62,14 +63,31 @@ class GoogleEmulator(Service):
         self.key_id = f"{seed:040x}"
         self.client_id = "104857600000000000001"
         self.client_email = "dirsync@example-project.iam.gserviceaccount.com"
+        self._public = public
+        self._begin()
+        seeded.fill(self.state, users, groups, seed)
+
+    def reset(self) -> None:
+        """As newly started, without seeded users and groups."""
+        new = State()
+        for part in fields(State):
+            setattr(self.state, part.name, getattr(new, part.name))
+        self.quota.__dict__.update(Quota(time.monotonic).__dict__)
+        self.tokens.revoke_all()
+        self.faults.clear()
+        self.calls.clear()
+        self.log.clear()
+        self.ahead_seconds = self.latency_seconds = 0.0
+        self._begin()
+
+    def _begin(self) -> None:
         self.state.clients[self.client_id] = Client(
             email=self.client_email,
             client_id=self.client_id,
-            keys={self.key_id: public},
+            keys={self.key_id: self._public},
             scopes=[state.USER_READ, state.GROUP_READ],
         )
         self.admin = self.state.add_user(ADMIN, name="Ada Min", isAdmin=True)
-        seeded.fill(self.state, users, groups, seed)
 
     def now(self) -> float:
         """The service's clock, in seconds since the epoch."""
