@@ -27,31 +27,36 @@ class Known:
     members and groups.
 
     ``keys`` and ``emails`` (lower case) are by member id. ``id_of`` and ``holder_of`` find a member by key
-    and by address. It is the one thing here that changes: calls that succeed are written into it, because
-    later calls build on them.
+    and by address. ``gone`` are ids of members that were there and are not any more. It is the one thing here
+    that changes: calls that succeed are written into it, because later calls build on them.
     """
 
-    __slots__ = ("emails", "group_id_of", "groups", "holder_of", "id_of", "keys", "twin_groups", "twins")
+    __slots__ = ("emails", "gone", "group_id_of", "groups", "holder_of", "id_of", "keys", "twin_groups", "twins")
 
     def __init__(self, current: Current) -> None:
         self.groups = dict(current.groups)
         self.group_id_of = {group.key: group.id for group in self.groups.values() if group.key}
         self.twin_groups = _repeated(group.key for group in self.groups.values())
+        self.gone: set[str] = set()
+        self.keys: dict[str, str] = {}
         self.see(current.members.values())
 
     def see(self, members: Iterable[Member]) -> None:
         """Replace what is known of members by what was just read."""
-        self.keys: dict[str, str] = {}
+        before = self.keys.keys()
+        self.keys = {}
         self.emails: dict[str, str] = {}
         for member in members:
             self.keys[member.id] = member.key
             self.emails[member.id] = member.email.lower()
+        self.gone |= before - self.keys.keys()
         self.twins = _repeated(self.keys.values())
         self.id_of = {key: member_id for member_id, key in self.keys.items() if key}
         self.holder_of = {email: member_id for member_id, email in self.emails.items()}
 
     def forget(self, member_id: str) -> None:
         """A member is gone."""
+        self.gone.add(member_id)
         key = self.keys.pop(member_id, "")
         email = self.emails.pop(member_id, "")
         if self.id_of.get(key) == member_id:
@@ -196,15 +201,17 @@ class GroupState:
     orphans: list[Change] = field(default_factory=list)
 
     def external_ids(self, known: Mapping[str, str]) -> list[str] | None:
-        """The whole membership by externalId; None when somebody in it has none."""
-        keys = {known[member_id] for member_id in self.ids}
+        """The whole membership by externalId; None when somebody in it has none, or came after members were read."""
+        keys = {known.get(member_id, "") for member_id in self.ids}
         return None if "" in keys else sorted(keys | self.keys)
 
 
 def group_state(
     ref: str, changes: Iterable[Change], known: Known, *, members: Iterable[str], imported: frozenset[str]
 ) -> GroupState:
-    """Current members plus additions minus removals: whoever is in the group for another reason stays in it."""
+    """Current members plus additions minus removals: whoever is in the group for another reason stays in it, also
+    somebody who was put into it since the members were read.
+    """
     changes = list(changes)
     group = known.groups.get(ref)
     first = changes[0]
@@ -213,7 +220,7 @@ def group_state(
         group_id=group.id if group else "",
         key=first.group_key or first.key,
         name=group.name if group else first.group,
-        ids={member_id for member_id in members if member_id in known.keys},
+        ids={member_id for member_id in members if member_id not in known.gone},
     )
     for change in changes:
         _work_in(change, state, known, imported)

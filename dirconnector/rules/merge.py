@@ -102,10 +102,11 @@ def _named(user: User) -> str:
 
 def _add_users(draft: _Draft, users: Mapping[str, User], accepts: Accepts) -> frozenset[str]:
     """Add the people of one directory. Returns those of its keys that are somebody else's in an earlier one."""
-    strangers = frozenset(key for key, user in users.items() if _coincidence(draft, user))
+    first = not draft.refused and not draft.users
+    strangers = frozenset[str]() if first else frozenset(key for key, u in users.items() if _coincidence(draft, u))
     claims: dict[str, User | list[User]] = {}
     for user in users.values():
-        if user.key in strangers:
+        if strangers and user.key in strangers:
             continue
         address = emails.normalise(user.email)
         why = emails.refused(address, accepts) or _text_refused("its id", user.key, accepts.key_max)
@@ -116,12 +117,11 @@ def _add_users(draft: _Draft, users: Mapping[str, User], accepts: Accepts) -> fr
             continue
         if address != user.email:
             user = replace(user, email=address)
-        first = claims.setdefault(address, user)
-        if first is not user:
-            if isinstance(first, list):
-                first.append(user)
-            else:
-                claims[address] = [first, user]
+        other = claims.setdefault(address, user)
+        if isinstance(other, list):
+            other.append(user)
+        elif other is not user:
+            claims[address] = [other, user]
     for address, claimants in claims.items():
         winner = _settle(draft, address, claimants) if isinstance(claimants, list) else claimants
         if winner is not None:
@@ -182,11 +182,9 @@ def _place(draft: _Draft, user: User) -> None:
         draft.refuse(user, f"{draft.blocked[user.email]}, which comes first in the config")
         return
     read_before = user.key in draft.users or user.key in draft.aliases
-    own = draft.aliases.get(user.key, user.key) if read_before else draft.by_email.get(user.email, "")
-    first = draft.users.get(own)
-    if first is None:
-        draft.users[user.key] = user
-        draft.by_email[user.email] = user.key
+    own = draft.aliases.get(user.key, user.key) if read_before else draft.by_email.setdefault(user.email, user.key)
+    first = draft.users.setdefault(own, user)
+    if first is user:
         return
     if not read_before:
         draft.aliases[user.key] = first.key

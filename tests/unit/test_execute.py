@@ -240,3 +240,18 @@ def test_a_call_of_an_import_carries_only_what_is_sent(organization: LocalOrgani
     good, bad = invite("zoe"), invite("no address")._replace(email="no address")
     _, journal = run(Faulty(real, {}), current, good, bad)
     assert [call for call, _, _ in journal.records] == [Call(IMPORT, "", (good,))]
+
+
+def test_somebody_put_into_a_group_after_members_were_read_stays_in_it(
+    organization: LocalOrganization, real: LocalEndpoints
+) -> None:
+    current = read(organization)
+    (group_id,) = current.groups
+    real.import_(members=[{"email": "new@example.org", "externalId": "k-new"}], groups=[])
+    (new,) = [m["id"] for m in real.members() if m["externalId"] == "k-new"]
+    real.put_group_member_ids(group_id, [*real.group_member_ids(group_id), new])
+    outcome, _ = run(Faulty(real, {}), current, join(current, "k-ben"), unverified={group_id})
+    assert outcome == Outcome(applied=1)
+    inside = set(real.group_member_ids(group_id))
+    assert new in inside
+    assert len(inside) == 3
