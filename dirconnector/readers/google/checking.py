@@ -93,18 +93,21 @@ def _users(client: Client, settings: GoogleSettings, selected: frozenset[str]) -
         asked["query"] = settings.users.query
     try:
         page = next(client.users(**asked))
-        subject = client.user(settings.subject)
     except ApiError as error:
         yield Finding(ok=False, subject="users", detail=told(error), cure=api_cure(error, client.who))
         return
     people.receive(page.entries)
     people.finish()
+    subject = _subject(client, settings)
     number = f"{len(people.keys)} users" if page.last else f"more than {len(people.keys)} users"
-    if not people.keys:
+    if settings.whole and (not subject or (page.last and subject.get("id") not in people)):
+        yield _blind(settings.subject)
+    elif not people.keys:
         yield Finding(ok=False, subject="users", detail="no user was found", cure="check customer, domain, users.query")
+    else:
+        yield Finding(ok=True, subject="users", detail=f"{number}{_role(subject)}")
+    if not people.keys:
         return
-    yield Finding(ok=True, subject="users", detail=f"{number}{_role(subject)}")
-    yield from _sight(settings, people, last=page.last)
     addressed = sum(1 for user in people.users.values() if user.email)
     sources = ", ".join(settings.users.emails)
     yield Finding(
@@ -123,15 +126,22 @@ def _role(subject: attributes.JsonObject) -> str:
     return ""
 
 
-def _sight(settings: GoogleSettings, people: People, *, last: bool) -> Iterator[Finding]:
+def _subject(client: Client, settings: GoogleSettings) -> attributes.JsonObject:
+    """The user in whose name everything is read; empty when the service does not show it."""
+    try:
+        return client.user(settings.subject)
+    except ApiError:
+        return {}
+
+
+def _blind(subject: str) -> Finding:
     """A role for one organizational unit shows that unit alone, and does not say so."""
-    if settings.whole and last and settings.subject.lower() not in people.addresses:
-        yield Finding(
-            ok=False,
-            subject="users",
-            detail=f"{settings.subject} is not among the users that were listed, so others are missing too",
-            cure=f"give {settings.subject} its role for all organizational units, and write its primary address",
-        )
+    return Finding(
+        ok=False,
+        subject="users",
+        detail=f"{subject} is not among the users that were listed, so others are missing too",
+        cure=f"give {subject} its role for all organizational units",
+    )
 
 
 def _groups(client: Client, settings: GoogleSettings) -> Iterator[Finding]:
