@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 
 import click
 
@@ -47,7 +48,7 @@ def findings(config: Config) -> Iterator[Finding]:
     directories = count(len(config.directories), "directory", "directories")
     yield Finding(ok=True, subject=str(config.path), detail=f"valid: {directories}, kind {config.organization.kind}")
     for name, directory in directories_of(config).items():
-        yield from _guarded(name, directory.reader.check)
+        yield from (_of(name, finding) for finding in _guarded(name, directory.reader.check))
     yield from _guarded("organization", lambda: organization_of(config).check())
     yield from _guarded("state", lambda: _state(config))
 
@@ -61,6 +62,13 @@ def _guarded(subject: str, check: Callable[[], Iterable[Finding]]) -> Iterator[F
             yield Finding(ok=False, subject=subject, detail=redacted(problem), cure=READ_IT)
     except DirsyncError as error:
         yield Finding(ok=False, subject=subject, detail=redacted(str(error)), cure=READ_IT)
+
+
+def _of(directory: str, finding: Finding) -> Finding:
+    """A finding that names its directory, and whose cure is not what was said already."""
+    named = finding.subject.split(":")[0] == directory
+    subject = finding.subject if named else f"{directory}: {finding.subject}"
+    return replace(finding, subject=subject, cure=READ_IT if finding.cure == finding.detail else finding.cure)
 
 
 def _state(config: Config) -> Iterator[Finding]:

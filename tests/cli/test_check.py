@@ -48,3 +48,11 @@ def test_of_many_problems_the_first_are_said_and_json_has_all(company: Company) 
     assert len(lines) == 41
     assert lines[-1] == "dirsync: error: and 22 more like these"
     assert len(company.document("check", "--json", code=2)["config_problems"]) == 62
+
+
+def test_findings_name_their_directory_and_say_nothing_twice(company: Company) -> None:
+    company.configure(extra="  branch: {kind: ldap, url: ldaps://x, bind_dn: cn=x, password: {env: NOT_SET_AT_ALL}}")
+    failed = [finding for finding in company.document("check", "--json", code=1)["findings"] if not finding["ok"]]
+    assert [finding["subject"] for finding in failed] == ["branch: connection"]
+    assert failed[0]["detail"].endswith("it is empty or not set")
+    assert failed[0]["cure"] == "do what the message says and check again"
