@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from operator import itemgetter
@@ -70,11 +70,7 @@ def make_plan(
     missing seats hold never is).
     """
     changes, unmanaged, problems = differences(desired, current, policy, recall)
-    exceeded: list[Exceeded] = [
-        *limits.shrunken(baselines.last, baselines.now, policy.limits),
-        *limits.empty(baselines.last, baselines.now, current, policy.limits),
-        *limits.vanished(baselines.last, baselines.now, changes),
-    ]
+    exceeded = list(_sizes(baselines, changes, current, policy))
     going, held, exceeded = limits.hold(
         changes, current, policy.limits, complete=desired.complete, exceeded=exceeded, doubtful=desired.doubtful
     )
@@ -149,6 +145,13 @@ def _no_groups(current: Current, number: int) -> Problem:
         entry=f"{number} groups",
         why=f"{current.organization} has no groups (its plan, or a switch of the server): only people are synced",
     )
+
+
+def _sizes(baselines: Baselines, changes: Sequence[Change], current: Current, policy: Policy) -> Iterator[Exceeded]:
+    """What the sizes of the directories alone show."""
+    yield from limits.shrunken(baselines.last, baselines.now, policy.limits)
+    yield from limits.empty(baselines.last, baselines.now, current, policy.limits)
+    yield from limits.vanished(baselines.last, baselines.now, changes)
 
 
 def _released(going: Iterable[Change], held: Iterable[Held], current: Current) -> tuple[list[Change], list[Held]]:

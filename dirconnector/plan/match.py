@@ -61,6 +61,8 @@ def match(desired: Desired, current: Current, offboarding: Offboarding, remember
         if member is None:
             if user.key in by_alias:
                 _match_by_alias(user, by_alias[user.key], by_email, desired, result)
+            elif user.enabled and user.email in offboarding.protect_emails:
+                result.problems.append(_never_invited(user))
         elif user.email in shared:
             result.blocked.add(user.key)
             result.problems.append(_several(user, shared[user.email]))
@@ -88,7 +90,7 @@ def _members_by_key(current: Current, result: Match) -> dict[str, Member]:
             by_key[member.key] = member
     for key, members in twins.items():
         result.settled.update(member.id for member in members)
-        emails = ", ".join(member.email for member in members)
+        emails = _some([member.email for member in members])
         why = (
             f"members {emails} have the same externalId {key}: they are left alone, and every bulk import would fail. "
             "Remove the externalId of the wrong one in the web vault"
@@ -131,9 +133,19 @@ def _shared_addresses(current: Current) -> dict[str, int]:
     return {email: times for email, times in number.items() if times > 1}
 
 
+def _never_invited(user: User) -> Problem:
+    why = f"{user.email} is in offboarding.protect.emails, so nothing is done about it: invite them in the web vault"
+    return Problem(directory=user.directory, entry=_named(user), why=why)
+
+
 def _several(user: User, number: int) -> Problem:
     why = f"{number} memberships have the address {user.email}: none is taken over, remove all but one in the web vault"
     return Problem(directory=user.directory, entry=_named(user), why=why)
+
+
+def _some(names: Sequence[str]) -> str:
+    """The first few of many names."""
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
 def _match_by_email(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dirconnector.model import Current, MemberType, Snapshot, Status
 from dirconnector.plan.build import ORDER
 from dirconnector.plan.model import Action, Plan
-from dirconnector.plan.policy import Offboard, Policy
+from dirconnector.plan.policy import Limit, Limits, Offboard, OnExceed, Policy
 from dirconnector.plan.recall import Remembered
 from tests.build import applied, plan
 from tests.properties.strategies import memories, organizations, policies, snapshots
@@ -28,8 +30,8 @@ def approved_plan(directories: Snapshot | list[Snapshot], now: Current, **more) 
 def assert_converges(directories: Snapshot | list[Snapshot], now: Current, **more) -> None:  # type: ignore[no-untyped-def]
     """Apply, then plan: nothing is left.
 
-    With ``remove`` it takes more runs in two cases: a person with two memberships (one by key, one by address) loses one
-    each run, and a membership made by hand is adopted and revoked before a later run may remove it.
+    With ``remove`` it takes more runs in two cases: a person with two memberships (one by key, one by address) loses
+    one each run, and a membership made by hand is adopted and revoked before a later run may remove it.
     """
     offboarding = more["policy"].offboarding
     removes = Offboard.REMOVE in (offboarding.absent, offboarding.disabled)
@@ -89,8 +91,6 @@ def test_incomplete_never_takes_away(directory: Snapshot, now: Current, policy: 
 
 @given(snapshots(), organizations(), policies, st.integers(0, 6))
 def test_seats_are_never_exceeded(directory: Snapshot, now: Current, policy: Policy, free: int) -> None:
-    from dataclasses import replace
-
     used = sum(1 for m in now.members.values() if m.status.takes_seat)
     limited = replace(now, seats=used + free)
     applied(plan(directory, limited, policy=policy).changes, limited)
@@ -115,3 +115,41 @@ def test_the_plan_depends_on_nothing_else(directory: Snapshot, now: Current, pol
     )
     assert plan(directory, now, policy=policy).plan_id == plan(directory, now, policy=policy).plan_id
     assert plan(shuffled, now, policy=policy).plan_id == plan(directory, now, policy=policy).plan_id
+
+
+@given(snapshots(), snapshots(directory="b"), snapshots(directory="c"), organizations(), policies)
+def test_the_order_in_which_an_organization_answers_changes_nothing(
+    one: Snapshot, two: Snapshot, three: Snapshot, now: Current, policy: Policy
+) -> None:
+    turned = replace(now, members=dict(reversed(now.members.items())), groups=dict(reversed(now.groups.items())))
+    made = plan([one, two, three], now, policy=policy)
+    other = plan([one, two, three], turned, policy=policy)
+    assert (made.changes, made.plan_id) == (other.changes, other.plan_id)
+
+
+@given(snapshots(), snapshots(directory="b", complete=False), organizations(), policies, memories, st.booleans())
+def test_one_incomplete_directory_of_two_takes_nothing_away_whatever_is_approved(
+    one: Snapshot, two: Snapshot, now: Current, policy: Policy, memory: Memory, everything: bool
+) -> None:
+    tight = Limits(
+        removals=Limit(percent=0, floor=0), on_exceed=OnExceed("hold_all" if everything else "hold_removals")
+    )
+    strict = Policy(offboarding=policy.offboarding, limits=tight)
+    made = approved_plan([one, two], now, policy=strict, recall=recall_of(memory))
+    assert not any(change.action.takes_away for change in made.changes)
+    applied(made.changes, now)
+
+
+@given(snapshots(), organizations(), policies, st.integers(0, 4))
+def test_an_approval_releases_what_it_names_and_what_can_go(
+    directory: Snapshot, now: Current, policy: Policy, free: int
+) -> None:
+    used = sum(1 for m in now.members.values() if m.status.takes_seat)
+    limited = replace(now, seats=used + free)
+    tight = Limits(removals=Limit(percent=0, floor=0), on_exceed=OnExceed.HOLD_ALL)
+    strict = Policy(offboarding=policy.offboarding, limits=tight)
+    held = plan(directory, limited, policy=strict)
+    released = plan(directory, limited, policy=strict, approved=held.plan_id)
+    named = {item.change for item in held.held if item.approvable} | {*held.changes}
+    assert set(released.changes) <= named
+    applied(released.changes, limited)

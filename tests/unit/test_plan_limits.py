@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from dirconnector.model import MemberType
 from dirconnector.plan.model import Plan
 from dirconnector.plan.policy import GroupsGone, Limit, Limits, Offboard, Offboarding, OnExceed, Policy
 from dirconnector.plan.recall import Remembered
@@ -360,3 +361,9 @@ def test_directory_that_was_only_renamed_holds_nothing() -> None:
         last=snapshot(people(["a", "b"])),
     )
     assert (actions(made), made.held, made.exceeded) == ([("invite", "c@example.org")], (), ())
+
+
+def test_directory_without_addresses_is_no_alarm_once_that_was_approved() -> None:
+    nobody = snapshot([user(key, "") for key in TEN])
+    made = plan(nobody, current([member("x", type=MemberType.OWNER)]), policy=DEFAULT, last=nobody)
+    assert (made.exceeded, exit_code(made)) == ((), 0)

@@ -419,3 +419,18 @@ def test_break_glass_address_of_the_directory_protects_the_groups_of_a_membershi
         policy=glass,
     )
     assert made.changes == ()
+
+
+def test_break_glass_address_that_is_no_member_is_told_and_not_invited() -> None:
+    glass = policy(protect_emails=frozenset({"glass@example.org"}))
+    made = plan(snapshot([user("glass"), user("x")]), current([member("x")]), policy=glass)
+    assert made.changes == ()
+    assert made.problems[0].why.startswith("glass@example.org is in offboarding.protect.emails")
+
+
+def test_hundreds_of_members_with_one_external_id_are_named_in_one_line() -> None:
+    twins = [member("ana", f"a{n:03}@example.org", id=f"m{n:03}") for n in range(300)]
+    made = plan(snapshot([user("ben")]), current([*twins, member("ben")]))
+    assert made.changes == ()
+    assert len(made.problems[0].why) < 400
+    assert "and 295 more" in made.problems[0].why
