@@ -91,10 +91,10 @@ class OneLoginSettings(Settings):
             host, _ = where.hostname or "", where.port
         except ValueError:
             raise ValueError("must be a URL such as https://acme.onelogin.com") from None
-        if where.username is not None or where.query or where.fragment or where.path.strip("/"):
-            raise ValueError("the URL is only scheme, host and port: no user, no path, no ?, no #")
         if where.scheme not in ("http", "https") or not host or re.search(r"\s", value):
             raise ValueError("must be a URL such as https://acme.onelogin.com")
+        if where.username is not None or where.query or where.fragment or where.path.strip("/"):
+            raise ValueError("the URL is only scheme, host and port: no user, no path, no ?, no #")
         if where.scheme == "http" and not _loopback(host):
             raise ValueError(
                 "must start with https:// (only a server on this very machine may be asked without encryption)"

@@ -107,7 +107,8 @@ def v2_page(
     }
 
     def cursor(of: int) -> str:
-        text = cursor_for(query, limit, sort, of, carries=carries)
+        again = {"again": "1"} if "empty-page" in faults else {}
+        text = cursor_for({**query, **again}, limit, sort, of, carries=carries or bool(again))
         return quote(text, safe="") if encoded else text
 
     headers["Cursor"] = cursor(page)
