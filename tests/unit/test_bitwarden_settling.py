@@ -85,8 +85,8 @@ def test_a_long_call_is_waited_for_twice_as_long() -> None:
 
 
 def test_a_state_that_moves_is_waited_for() -> None:
-    server = Server({float(n): [str(n)] for n in range(0, 40, 3)} | {40.0: ["a", "b"]})
-    assert settling(server, quiet=6.0).happened(carried("a", "b"), Unclear("lost", 0.1))
+    server = Server({float(n): [str(n)] for n in range(0, 40, 7)} | {40.0: ["a", "b"]})
+    assert settling(server, quiet=10.0).happened(carried("a", "b"), Unclear("lost", 0.1))
     assert server.now >= 40.0
 
 
