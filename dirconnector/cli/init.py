@@ -10,7 +10,7 @@ import click
 
 from dirconnector.cli.options import Shared, common
 from dirconnector.config.starter import ANSWERS, starter_config
-from dirconnector.errors import ConfigError
+from dirconnector.errors import ConfigError, DirsyncError
 from dirconnector.organizations import KINDS as ORGANIZATIONS
 from dirconnector.output.stdout import write, write_file
 from dirconnector.readers import KINDS as DIRECTORIES
@@ -95,6 +95,17 @@ def _answers(given: dict[str, str | None], *, ask: bool) -> Iterator[tuple[str, 
             continue
         if answer is None and ask:
             kinds = click.Choice(_KINDS[name]) if name in _KINDS else None
-            answer = click.prompt(question, default=ANSWERS[name], type=kinds, err=True)
+            answer = _asked(question, ANSWERS[name], kinds)
         known[name] = ANSWERS[name] if answer is None else answer
         yield name, known[name]
+
+
+def _asked(question: str, default: str, kinds: click.Choice[str] | None) -> str:
+    try:
+        answer: str = click.prompt(question, default=default, type=kinds, err=True)
+    except click.Abort:
+        click.echo(err=True)  # the question is still on the line
+        raise DirsyncError(
+            "stopped before anything was written; --defaults asks nothing, and every question has an option"
+        ) from None
+    return answer

@@ -8,6 +8,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from dirconnector.errors import DirsyncError
+
 F = TypeVar("F", bound=Callable[..., Any])
 _KEY = "dirconnector."
 
@@ -78,9 +80,19 @@ def common(function: Callable[..., None]) -> Callable[..., None]:
         context = click.get_current_context()
         given = shared(context)
         logs.set_up(quiet=given.quiet, verbose=given.verbose, json_lines=given.log_format == "json")
+        _stand_somewhere()
         function(given, *args, **values)
 
     return options(command)
+
+
+def _stand_somewhere() -> None:
+    from pathlib import Path
+
+    try:
+        Path.cwd()
+    except OSError:
+        raise DirsyncError("the current folder is gone, or may not be read; change to another one") from None
 
 
 def want_json(context: click.Context, parameter: click.Parameter, value: Any) -> Any:

@@ -11,6 +11,7 @@ from dirconnector.cli.group import cli
 from dirconnector.cli.init import QUESTIONS
 from dirconnector.config import load
 from dirconnector.config.starter import ANSWERS
+from tests.cli.company import Company
 
 
 def _init(file: Path, *words: str, typed: str | None = None) -> Result:
@@ -70,3 +71,11 @@ def test_an_answer_that_does_not_fit_the_kind_is_an_error(tmp_path: Path, words:
     result = _init(tmp_path / "dirsync.yaml", "--defaults", *words)
     assert result.exit_code == 2
     assert "is for directory" in result.stderr
+
+
+def test_nobody_to_ask(company: Company) -> None:
+    company.config.unlink()
+    result = company.dirsync("init", input="ldap\n")
+    assert result.exit_code == 1
+    assert "dirsync: error: stopped before anything was written; --defaults asks nothing" in result.stderr
+    assert not company.config.exists()

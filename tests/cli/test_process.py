@@ -97,6 +97,24 @@ def test_no_configuration_anywhere(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert result.stdout == ""
 
 
+@pytest.mark.parametrize("words", [("run",), ("check", "--json"), ("init", "--defaults")])
+def test_in_a_folder_that_is_gone(company: Company, tmp_path: Path, words: tuple[str, ...]) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    command = shlex.join([sys.executable, "-m", "dirconnector", *words, "-c", "dirsync.yaml"])
+    result = subprocess.run(
+        ["sh", "-c", f"rmdir {gone} && exec {command}"],
+        capture_output=True,
+        text=True,
+        cwd=gone,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=False,
+        timeout=120,
+    )
+    assert result.returncode == 1
+    assert result.stderr == "dirsync: error: the current folder is gone, or may not be read; change to another one\n"
+
+
 def test_an_unforeseen_error_keeps_its_traceback_and_asks_to_be_reported(company: Company) -> None:
     company.people(*TWELVE)
     broken = "import dirconnector.sync as s; s.prepare = lambda *a, **k: 1 / 0; import dirconnector.cli as c; c.main()"
