@@ -111,6 +111,6 @@ def _size(random: Random, number: int) -> int:
     """Most groups are small, some are empty, the first is larger than any page."""
     if number == 1:
         return 5200
-    if number % 20 == 0:
+    if number % 20 == 5:
         return 0
     return random.choice((1, 3, 8, 20, 60, 150))
