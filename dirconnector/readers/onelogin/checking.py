@@ -104,7 +104,7 @@ def _events(api: Api) -> Finding:
     try:
         api.get(EVENTS, {"event_type_id": str(USER_DELETED), "limit": "1"})
     except ApiRefused:
-        detail = "not readable: after a deletion everything is read again (with the scope Read All it would not be)"
+        detail = "not readable: when people without a role are deleted, everything is read again (Read All would help)"
         return Finding(ok=True, subject=subject, detail=detail)
     return Finding(ok=True, subject=subject, detail="readable: increments know who was deleted")
 

@@ -4,8 +4,8 @@ OneLogin tells who was changed or created (``updated_since``), and neither who w
 that the result is what a full read would have given:
 
 - The number of users (``Total-Count``) has to be that of the merged ones. When it is less, v1's events name who was
-  deleted, and each of them is asked for: only who is not found is gone. When it does not come out even, nothing is
-  merged and a full read follows.
+  deleted (and so does the list of roles, which does not show them any more). Each of them is asked for: only who is not
+  found is gone. When it does not come out even, nothing is merged and a full read follows.
 - Members of roles come from the list of roles, which shows them. Whether it shows all is not documented: it is believed
   only when it did so in the last full read, and each user whose roles it shows otherwise than before is asked for.
   Whoever contradicts it brings about a full read.
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 from dirconnector.model import Evidence, Progress, Snapshot, User
 from dirconnector.readers.onelogin.listing import count, nobody_watches, read_list, read_v1
 from dirconnector.readers.onelogin.people import People, Wanted, problems
+from dirconnector.readers.onelogin.refusal import ApiRefused
 from dirconnector.readers.onelogin.roles import Roles, groups_of_groups, groups_of_roles, listed, name_of
 from dirconnector.readers.onelogin.settings import OneLoginSettings
 from dirconnector.readers.onelogin.stages import (
@@ -91,7 +92,7 @@ def read_changes(
 ) -> Whole:
     """The whole directory again, by few calls. ``since`` is the server's time before the last read.
 
-    Raises :class:`Unsound`, ``ApiRefused`` when something that it takes is not allowed, and what a full read
+    Raises :class:`Unsound`, :class:`ApiRefused` when something that it takes is not allowed, and what a full read
     raises.
     """
     increment = _Increment(api, settings, wanted, base, (since - OVERLAP).strftime("%Y-%m-%dT%H:%M:%SZ"))
@@ -203,8 +204,11 @@ class _Increment:
         return listing.began
 
     def _deleted(self) -> set[str]:
-        """Who was deleted, as the events say; perhaps not all, perhaps too many."""
-        listing = read_v1(self._api, EVENTS, {"event_type_id": str(USER_DELETED), "since": self._after})
+        """Who was deleted, as the events say; perhaps not all, perhaps too many, nobody where they may not be read."""
+        try:
+            listing = read_v1(self._api, EVENTS, {"event_type_id": str(USER_DELETED), "since": self._after})
+        except ApiRefused:
+            return set()
         return {str(row.get("user_id")) for row in listing.rows.values()} & self._everybody
 
     def _differing(self) -> set[str]:
