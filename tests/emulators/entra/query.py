@@ -72,7 +72,7 @@ def query_of(request: Request) -> Query:
         options[name] = value
     return Query(
         base=f"{request.url.scheme}://{request.headers.get('host', '')}",
-        path=request.url.path,
+        path=request.scope["path"],
         options=options,
         eventual=request.headers.get("consistencylevel", "").casefold() == "eventual",
         minimal="return=minimal" in request.headers.get("prefer", "").replace(" ", "").casefold(),
