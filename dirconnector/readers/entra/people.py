@@ -171,9 +171,12 @@ class People:
     users: dict[str, User] = field(default_factory=dict)
     faulty: dict[str, tuple[str, str]] = field(default_factory=dict)
     left_out: set[str] = field(default_factory=set)
+    deleted_before: frozenset[str] = frozenset()
     strange: int = 0
     partial: bool = False
-    """A change came without what every user has, so that nothing can be made of it."""
+    """Nothing can be made of a change: it came without what every user has, or it is of somebody who was in the recycle
+    bin, and whose groups nobody promises to tell again.
+    """
 
     def receive(self, items: Iterable[Item]) -> None:
         """Users of a list."""
@@ -187,10 +190,10 @@ class People:
         for item in items:
             if "@removed" in item:
                 self._forget(str(item.get("id")))
-            elif "accountEnabled" in item and "userPrincipalName" in item:
-                self._take(item)
             else:
-                self.partial = True
+                known = "accountEnabled" in item and "userPrincipalName" in item
+                self.partial = self.partial or not known or item.get("id") in self.deleted_before
+                self._take(item)
 
     def _take(self, item: Item) -> None:
         key = item.get("id")

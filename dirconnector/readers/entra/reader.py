@@ -121,7 +121,12 @@ class EntraReader:
     def _users_since(self, stages: Stages, before: Snapshot, cursor: Cursor) -> UsersRead | None:
         if not cursor.users:
             return self._twice(stages.users)
-        people = People(self._shape, users=dict(before.users), faulty=dict(cursor.faulty_users))
+        people = People(
+            self._shape,
+            users=dict(before.users),
+            faulty=dict(cursor.faulty_users),
+            deleted_before=frozenset(before.deleted),
+        )
         return stages.changed_users(people, cursor.users)
 
     def _groups_since(self, stages: Stages, before: Snapshot, cursor: Cursor) -> GroupsRead | None:

@@ -59,6 +59,7 @@ class Teams:
     faulty_before: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     drafts: dict[str, Draft] = field(default_factory=dict)
     removed: set[str] = field(default_factory=set)
+    returned: set[str] = field(default_factory=set)
     untyped: int = 0
     strange: int = 0
 
@@ -72,13 +73,19 @@ class Teams:
                 self.drafts.pop(key, None)
                 self.removed.add(key)
             else:
-                self.removed.discard(key)
+                self._came_back(key)
                 self._take(self._draft(key), item)
+
+    def _came_back(self, key: str) -> None:
+        """A group that was removed is there again: whether its members are told once more, nobody promises."""
+        if key in self.removed:
+            self.removed.discard(key)
+            self.returned.add(key)
 
     def _draft(self, key: str) -> Draft:
         draft = self.drafts.get(key)
         if draft is None:
-            known = self.before.get(key)
+            known = None if key in self.returned else self.before.get(key)
             draft = Draft()
             if known is not None:
                 draft = Draft(name=known.name, members=set(known.members), subgroups=set(known.subgroups))
@@ -111,8 +118,13 @@ class Teams:
 
     @property
     def partial(self) -> bool:
-        """Something changed about a group of which too little is known to say what it is now."""
-        return not self.faulty_before.keys().isdisjoint(self.drafts)
+        """Something changed about a group of which too little is known to say what it is now: one that could not be
+        synced before, or one that may have come out of the recycle bin, where only Microsoft 365 groups go.
+        """
+        if not self.faulty_before.keys().isdisjoint(self.drafts) or not self.returned.isdisjoint(self.before):
+            return True
+        new = (draft for key, draft in self.drafts.items() if key not in self.before)
+        return any(d.kind == "microsoft365" and not (d.members or d.subgroups or d.others) for d in new)
 
     @property
     def gaps(self) -> list[str]:
