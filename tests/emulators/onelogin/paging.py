@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Callable, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlencode
 
@@ -93,7 +94,9 @@ def v2_page(
     if sort[:1] not in "+-" or sort[1:] not in sorted_by:
         raise refuse(2, 400, f"Cannot sort by {sort}")
     order = "+id" if "unsorted" in faults else sort
-    ordered = sorted(rows, key=lambda row: (str(row[order[1:]] or ""), row["id"]) if order[1:] != "id" else row["id"])
+    ordered = sorted(rows, key=itemgetter("id"))
+    if order[1:] != "id":
+        ordered.sort(key=lambda row: str(row[order[1:]] or ""))
     if order.startswith("-"):
         ordered.reverse()
     shown = [] if "empty-page" in faults else ordered[(page - 1) * limit : page * limit]

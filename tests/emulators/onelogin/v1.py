@@ -10,7 +10,7 @@ from starlette.responses import Response
 from tests.emulators.onelogin.answers import refuse, reply, v1_status
 from tests.emulators.onelogin.paging import Record, query_of, v1_page
 from tests.emulators.onelogin.state import EVENT_NAMES, USER_DEFAULTS
-from tests.emulators.onelogin.v2 import matches, moment
+from tests.emulators.onelogin.v2 import matching, moment
 
 USER_FILTERS = ("email", "username", "firstname", "lastname", "samaccountname", "directory_id", "external_id")
 
@@ -60,8 +60,8 @@ async def list_users(request: Request, service: Any) -> Response:
     filters = {name: query[name] for name in USER_FILTERS if name in query}
     rows = [
         record
-        for record in service.state.users.values()
-        if matches(record, filters) and since <= record["created_at"] and (not until or record["created_at"] <= until)
+        for record in matching(service.state.users.values(), filters)
+        if since <= record["created_at"] and (not until or record["created_at"] <= until)
     ]
     return v1_page(rows, query, _here(request), shape=lambda record: _shown(_user(record), fields))
 

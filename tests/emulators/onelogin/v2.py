@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
 from typing import Any
@@ -43,39 +43,46 @@ def wanted_fields(query: Mapping[str, str], known: tuple[str, ...]) -> set[str] 
     return names | {"id"}
 
 
-def matches(record: Record, query: Mapping[str, str]) -> bool:
-    """Whether a user fits the filters. A ``*`` is any text; times are inclusive."""
-    for name, value in query.items():
-        stem, _, end = name.rpartition("_")
-        if end in ("since", "until") and stem in SINCE:
-            at = record[SINCE[stem]]
-            if not at or (at < moment(value) if end == "since" else at > moment(value)):
-                return False
-        elif name == "user_ids":
-            if str(record["id"]) not in {part.strip() for part in value.split(",")}:
-                return False
-        elif name.startswith("custom_attributes."):
-            if record["custom_attributes"].get(name.partition(".")[2]) != value:
-                return False
-        elif name in EXACT and not fnmatchcase(str(record.get(name) or "").lower(), value.lower()):
-            return False
-    return True
+Test = Callable[[Record], bool]
+
+
+def matching(records: Iterable[Record], query: Mapping[str, str]) -> list[Record]:
+    """The users that fit the filters. A ``*`` is any text; times are inclusive."""
+    tests = [test for name, value in query.items() if (test := _test(name, value)) is not None]
+    return [record for record in records if all(test(record) for test in tests)] if tests else list(records)
+
+
+def _test(name: str, value: str) -> Test | None:
+    stem, _, end = name.rpartition("_")
+    if end in ("since", "until") and stem in SINCE:
+        field, at = SINCE[stem], moment(value)
+        if end == "since":
+            return lambda record: bool(record[field]) and record[field] >= at
+        return lambda record: bool(record[field]) and record[field] <= at
+    if name == "user_ids":
+        wanted = {part.strip() for part in value.split(",")}
+        return lambda record: str(record["id"]) in wanted
+    if name.startswith("custom_attributes."):
+        return lambda record: bool(record["custom_attributes"].get(name.partition(".")[2]) == value)
+    if name in EXACT:
+        pattern = value.lower()
+        return lambda record: fnmatchcase(str(record.get(name) or "").lower(), pattern)
+    return None
 
 
 async def list_users(request: Request, service: Any) -> Response:
     """GET /api/2/users."""
     query = v2_query(request, USER_QUERY)
     fields = wanted_fields(query, USER_FIELDS)
-    for name in query:
-        if name.endswith(("_since", "_until")):
-            moment(query[name])
-    rows = [record for record in service.state.users.values() if matches(record, query)]
+    rows = matching(service.state.users.values(), query)
+
+    shown = set(USER_FIELDS) - set(NOT_IN_LISTS) if fields is None else fields
+    if not service.role_ids_in_lists:
+        shown = shown - {"role_ids"}
+    names = [name for name in USER_FIELDS if name in shown]
 
     def shape(record: Record) -> Record:
-        shown = set(USER_FIELDS) - set(NOT_IN_LISTS) if fields is None else set(fields)
-        if not service.role_ids_in_lists:
-            shown.discard("role_ids")
-        return {name: record[name] for name in USER_FIELDS if name in shown}
+        return {name: record[name] for name in names}
 
     return v2_page(
         rows,
