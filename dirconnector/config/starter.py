@@ -19,6 +19,8 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
         "bind_dn": "CN=dirsync,CN=Users,DC=corp,DC=example,DC=org",
         "password_env": "LDAP_PASSWORD",
         "base": "DC=corp,DC=example,DC=org",
+        "key_file": "dirsync-key.json",
+        "subject": "dirsync-reader@example.com",
         "group": "",
         "organization": "local",
         "organization_path": "organization.db",
@@ -31,9 +33,9 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
 """Every answer that :func:`starter_config` understands, with what is written when it is not given.
 
 ``directory`` and ``organization`` are kinds. ``path`` is for ``file``; ``server``, ``url``, ``bind_dn``,
-``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``. ``group`` is the group
-(a name or a pattern) whose members are selected; empty means everyone. ``organization_path`` is for ``local``,
-``region`` for ``bitwarden``, ``organization_url`` for ``vaultwarden``; ``client_id`` and ``client_secret_env`` (the
+``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``; ``key_file`` and ``subject``
+are for ``google``. ``group`` is the group (a name or a pattern) whose members are selected; empty means everyone.
+``organization_path`` is for ``local``, ``region`` for ``bitwarden``, ``organization_url`` for ``vaultwarden``; ``client_id`` and ``client_secret_env`` (the
 name of an environment variable) are for both of these.
 """
 
@@ -51,6 +53,12 @@ _DIRECTORY = {
     # tls: {{ca_file: corp-ca.pem}}  # when the server's certificate comes from your own CA
     users: {{base: {base}}}
     groups: {{base: {base}}}
+""",
+    "google": """\
+    kind: google
+    key_file: {key_file}  # the service account's JSON key; or key: {{env: NAME}}, its content
+    subject: {subject}  # reads as this user: administrator role with Users, Read and Groups, Read
+    # domain: example.com  # one domain instead of the whole account
 """,
 }
 
