@@ -132,11 +132,10 @@ class Client:
         return made
 
     def _credentials_or_none(self, scopes: tuple[str, ...]) -> Any:
+        make: Any = service_account.Credentials.from_service_account_info
         # what is raised here may quote the key
         try:
-            return service_account.Credentials.from_service_account_info(
-                self._info, subject=self._settings.subject, scopes=list(scopes)
-            )
+            return make(self._info, subject=self._settings.subject, scopes=list(scopes))
         except (ValueError, TypeError, auth_errors.GoogleAuthError):
             return None
 
