@@ -29,9 +29,10 @@ from dirconnector.organizations.server import host_of
 from dirconnector.plan.model import Change, Forecast, Outcome
 from dirconnector.settings import Settings
 
-READ_BACK = 500
-READ_BACK_LIMITED = 150
-"""Groups whose members are read back after a clean answer, without and with a limit on reads."""
+READ_BACK = 150
+"""Groups whose members are read back after a clean answer: less than a minute's reads of the cloud, and enough to see
+whether the server did what it said. The next runs verify the rest.
+"""
 
 REMEMBERED_AT_ONCE = 100
 """Memberships that may be read in vain when a run is killed."""
@@ -84,7 +85,7 @@ class BitwardenOrganization:
             if sent is None or verify:
                 reading.before_planning(budget=self.settings.verify_groups_per_run, verify=verify)
             else:
-                reading.after_applying(sent, at_most=self._read_back)
+                reading.after_applying(sent, at_most=READ_BACK)
         self._verified = frozenset(reading.read)
         bought, most = self._seats
         return Current(
@@ -104,7 +105,7 @@ class BitwardenOrganization:
             changes,
             pace=self._speed(),
             unverified=self._unverified(current),
-            read_back=self._read_back,
+            read_back=READ_BACK,
         )
         if not changes:
             return made
@@ -154,10 +155,6 @@ class BitwardenOrganization:
     def _pacer(self, url: str, limits: Limits) -> Pacer:
         timing = self._timing
         return Pacer(host_of(url), limits, folder=self._pace_folder, clock=timing.clock, sleep=timing.sleep)
-
-    @property
-    def _read_back(self) -> int:
-        return READ_BACK if self._speed().reads_per_minute is None else READ_BACK_LIMITED
 
     def _speed(self) -> Pace:
         return self.settings.speed(limited=self._limited)
