@@ -11,17 +11,16 @@ from datetime import UTC, datetime
 from functools import partial
 
 from dirconnector.errors import OrganizationError, OrganizationUnreachable, PlanStale
+from dirconnector.memory import remembered
 from dirconnector.model import Current, Progress, Snapshot, no_progress
 from dirconnector.organizations import Ledger, Organization
 from dirconnector.plan.baseline import baseline_of
 from dirconnector.plan.build import Baselines, differences, make_plan
 from dirconnector.plan.model import Change, Failure, Outcome, Plan
 from dirconnector.plan.policy import Policy
-from dirconnector.plan.recall import Remembered
 from dirconnector.plan.report import Report
 from dirconnector.reading import Directory, Read, read_all
 from dirconnector.rules.desired import Desired, desire
-from dirconnector.rules.flatten import flatten
 from dirconnector.rules.rule import Select
 from dirconnector.state import State
 
@@ -74,7 +73,7 @@ def prepare(job: Job, *, verify: bool = False, full: bool = False, approve: str 
         job.policy,
         forecast=job.organization.forecast,
         baselines=baselines,
-        recall=partial(remembered, job),
+        recall=partial(remembered, job.state, job.organization.name, tuple(job.directories)),
         approved=approve,
     )
     return Prepared(read=read, desired=desired, current=current, plan=plan)
@@ -189,28 +188,6 @@ def verified(changes: Sequence[Change], outcome: Outcome, desired: Desired, afte
 
 def _identity(change: Change) -> tuple[str, str, str]:
     return (change.action, change.key, change.group_key)
-
-
-def remembered(job: Job, keys: frozenset[str]) -> dict[str, Remembered]:
-    """What the state knows of people: names as last seen while they were members, groups from the last good
-    snapshots.
-    """
-    known = {
-        key: Remembered(directory=person.directory, name=person.name, username=person.username)
-        for key, person in job.state.people(job.organization.name, keys).items()
-    }
-    for name in job.directories:
-        snapshot = job.state.good_snapshot(job.organization.name, name)
-        if snapshot is None:
-            continue
-        groups: dict[str, list[str]] = {key: [] for key in keys & snapshot.users.keys()}
-        for group_key, members in flatten(snapshot.groups).items():
-            for key in groups.keys() & members:
-                groups[key].append(snapshot.groups[group_key].name)
-        for key, names in groups.items():
-            user = snapshot.users[key]
-            known[key] = Remembered(directory=name, name=user.name, username=user.username, groups=tuple(sorted(names)))
-    return known
 
 
 def _remember(job: Job, number: int, prepared: Prepared, after: Current, *, went_well: bool) -> None:

@@ -223,10 +223,11 @@ def _another_person(user: User, before: Remembered | None) -> bool:
     """True when the departed owner of an address is known to have been somebody else: neither name nor login name
     are the same.
 
-    Handing a membership to another person would hand over the vault that belongs to the account, so only what is
+    Whoever had the address already in another directory, beside the one that is gone now, is the same person. Handing
+    a membership to another person would hand over the vault that belongs to the account, so only what is
     known counts; whoever is not remembered is taken for the same person, and the rekey is visible in the plan.
     """
-    if before is None:
+    if before is None or user.key in before.also:
         return False
     pairs = [(before.name, user.name), (before.username, user.username)]
     known = [(old.strip().casefold(), new.strip().casefold()) for old, new in pairs if old.strip() and new.strip()]

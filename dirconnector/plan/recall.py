@@ -9,13 +9,14 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
     """A person in the last good snapshot: how they were called, and the names of the groups they were in (sorted,
-    flat).
+    flat). ``also`` are keys that the same person had in other directories then: entries with the same address.
     """
 
     directory: str
     name: str = ""
     username: str = ""
     groups: tuple[str, ...] = ()
+    also: frozenset[str] = frozenset()
 
 
 Recall = Callable[[frozenset[str]], Mapping[str, Remembered]]

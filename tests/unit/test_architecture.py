@@ -26,7 +26,8 @@ ALLOWED: dict[str, set[str]] = {
     "state": VOCABULARY | {"plan", "organizations", "folders"},
     "config": VOCABULARY | {"settings", "rules", "plan", "readers", "organizations"},
     "reading": VOCABULARY | {"readers", "state"},
-    "sync": VOCABULARY | {"rules", "plan", "readers", "reading", "organizations", "state"},
+    "memory": VOCABULARY | {"rules", "plan", "state"},
+    "sync": VOCABULARY | {"rules", "plan", "readers", "reading", "memory", "organizations", "state"},
     "output": VOCABULARY | {"plan", "rules", "settings"},
     "cli": VOCABULARY
     | {"settings", "config", "rules", "plan", "readers", "organizations", "state", "output", "sync", "reading", "dn"},

@@ -391,3 +391,22 @@ def test_names_that_no_database_takes_are_remembered_as_far_as_possible(world: W
     assert world.run().exit_code == 0
     assert world.state.people("test", {"ana"})["ana"].name == "A?na"
     assert world.run().exit_code == 0
+
+
+def test_person_of_two_directories_who_leaves_one_is_still_the_same_person(world: World) -> None:
+    """Directories write names differently: without a memory that both were one, she would look like a successor."""
+    branch = Hq(snapshot([user("b1", "ana@example.org", name="LOPEZ Ana", username="l-ana")], directory="branch"))
+    world.directory.says = snapshot([user("ana", name="Ana Lopez", username="alopez"), user("ben")])
+
+    def both(*, without_hq: bool = False) -> Report:
+        directories = {"hq": Directory(reader=world.directory), "branch": Directory(reader=branch)}
+        job = replace(world.job, directories={"branch": directories["branch"]} if without_hq else directories)
+        return run(job, world.state.begin_run("test", "run", datetime.now(UTC), False), dry_run=False)
+
+    both()
+    gone = both(without_hq=True)
+    assert [(h.change.action, h.change.key) for h in gone.plan.held] == [("revoke", "ben")]
+    world.directory.says = snapshot([user("ben")])
+    report = both()
+    assert [(c.action, c.key, c.before) for c in gone.plan.changes + report.plan.changes] == [("rekey", "b1", "ana")]
+    assert report.exit_code == 0
