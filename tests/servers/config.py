@@ -11,7 +11,7 @@ from dirconnector.readers import Reader, reader_class
 from tests.servers.server import DirectoryServer
 
 
-def ldap_settings(server: DirectoryServer, folder: Path, **more: Any) -> dict[str, Any]:
+def ldap_settings(server: DirectoryServer, folder: Path, /, **more: Any) -> dict[str, Any]:
     """The settings of an ``ldap`` directory that reads ``server`` over LDAPS with its ordinary reader's
     account.
 
@@ -32,7 +32,7 @@ def ldap_settings(server: DirectoryServer, folder: Path, **more: Any) -> dict[st
 
 
 def ldap_reader(
-    server: DirectoryServer, folder: Path, *, attributes: frozenset[str] = frozenset(), **more: Any
+    server: DirectoryServer, folder: Path, /, *, attributes: frozenset[str] = frozenset(), **more: Any
 ) -> Reader:
     """A reader, named ``hq``, of a running server; ``more`` as in :func:`ldap_settings`."""
     kind = reader_class("ldap")
