@@ -175,7 +175,7 @@ class Service:
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             listener.bind(("127.0.0.1", self.port))
             self.url = f"https://127.0.0.1:{listener.getsockname()[1]}"
-            server = uvicorn.Server(_config(Front(self), cert, key, dates=self.dates))
+            server = _Server(_config(Front(self), cert, key, dates=self.dates))
             thread = threading.Thread(
                 target=server.run, kwargs={"sockets": [listener]}, name=f"{self.name}-emulator", daemon=True
             )
@@ -310,6 +310,19 @@ async def _door(service: Service, request: Request) -> Response:
     except (ValueError, KeyError, TypeError) as error:
         return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
     return JSONResponse({"error": "no such door"}, 404)
+
+
+class _Server(uvicorn.Server):
+    """Ends connections at once: a client that keeps its connections open would never say goodbye (TLS close_notify),
+    and the loop would end with transports open.
+    """
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0.01)
+        await super().shutdown(sockets)
+        await asyncio.sleep(0.01)
 
 
 def _config(app: ASGIApp, cert: str, key: str, *, dates: bool) -> uvicorn.Config:

@@ -334,13 +334,16 @@ def _executor(directory: str, settings: OktaSettings) -> Any:
             config["kid"] = settings.key_id
     proxy = settings.proxy_url or _proxy_of_environment(settings.url)
 
-    class Transport(HTTPClient):  # type: ignore[misc]  # the package has no types
+    class Transport(HTTPClient):
         """The package takes HTTP_PROXY for https:// too, and does not know NO_PROXY."""
 
         def _setup_proxy(self, _: Any) -> str | None:
             return proxy or None
 
-    return RequestExecutor({"client": config}, NoOpCache(), http_client=Transport)
+    # the package's functions have no types
+    make: Any = RequestExecutor
+    cache: Any = NoOpCache
+    return make({"client": config}, cache(), http_client=Transport)
 
 
 def _proxy_of_environment(url: str) -> str:
@@ -370,8 +373,9 @@ def _private_key(directory: str, text: str) -> str | dict[str, str]:
 def _usable(key: str | dict[str, str]) -> bool:
     from okta.jwt import JWT
 
+    read: Any = JWT.get_PEM_JWK
     try:
-        JWT.get_PEM_JWK(key)
+        read(key)
     except Exception:  # the package raises what its three libraries for keys raise
         return False
     return True

@@ -13,6 +13,12 @@ from dirconnector.readers.okta.entries import People, Team
 from dirconnector.readers.okta.settings import OktaSettings
 
 VERSION = 1
+OVERLAP = 300.0
+"""Seconds by which a query for changes begins before the last read began: changes show up late."""
+LOG_OVERLAP = 3600.0
+"""The same for the System Log, whose events may be later still."""
+LOG_DAYS = 80
+"""The System Log keeps 90 days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from dirconnector.model import Evidence, Finding, Problem, Progress, Snapshot, n
 from dirconnector.readers import Reading
 from dirconnector.readers.okta import increments
 from dirconnector.readers.okta.entries import People, Team, group_of
-from dirconnector.readers.okta.increments import Cursor
+from dirconnector.readers.okta.increments import LOG_DAYS, LOG_OVERLAP, OVERLAP, Cursor
 from dirconnector.readers.okta.pace import Clock, Pace, Sleep
 from dirconnector.readers.okta.settings import OktaSettings
 
@@ -27,8 +27,6 @@ FEW, SHARE = 5, 0.01
 """So many users, or this share of them, may be missing against Okta's own count before the read counts as cut short:
 the count lags behind.
 """
-LOG_DAYS = 80
-"""The System Log keeps 90 days."""
 NAMELESS = "has no name that can be read"
 
 
@@ -132,7 +130,7 @@ class OktaReader:
             evidence += of_groups
             start = client.earliest if client.earliest is not None else time.time()
             if not (self._settings.app or self._settings.users.scoped):
-                evidence.append(await queries.changed_users(known.people, start - _overlap()))
+                evidence.append(await queries.changed_users(known.people, start - OVERLAP))
             # who moves from one group to another while the groups are read would be found in neither
             evidence += await self._moved_groups(queries, known)
             evidence = self._judged(evidence, known)
@@ -148,12 +146,12 @@ class OktaReader:
         return [listed, members]
 
     async def _since(self, before: Snapshot, cursor: Cursor, progress: Progress) -> Reading | None:
-        from dirconnector.readers.okta.reading import LOG_OVERLAP, Known
+        from dirconnector.readers.okta.reading import Known
 
         async with self._connected(progress) as (client, queries):
             known = Known(self._nobody())
             increments.people_before(known.people, before, cursor)
-            evidence = [await queries.changed_users(known.people, cursor.since - _overlap())]
+            evidence = [await queries.changed_users(known.people, cursor.since - OVERLAP)]
             start = client.earliest if client.earliest is not None else cursor.since
             if self._settings.system_log:
                 if start - cursor.since > LOG_DAYS * 86400:
@@ -165,10 +163,10 @@ class OktaReader:
             evidence += await self._moved_groups(queries, known)
             if known.everyone is None and not self._settings.restricted_role:
                 return None
-            if known.everyone is not None and not self._settings.system_log:
-                # deletions for good are in no list: they show as a user that Okta no longer counts
-                if known.everyone - len(known.people.living) != cursor.surplus:
-                    return None
+            # deletions for good are in no list: they show as a user that Okta no longer counts
+            counted = known.everyone is not None and not self._settings.system_log
+            if counted and _surplus(known) != cursor.surplus:
+                return None
             evidence = self._judged(evidence, known)
             snapshot = self._snapshot(known, evidence)
             return Reading(snapshot, self._cursor(known, start).dumped()) if snapshot.complete else None
@@ -220,7 +218,7 @@ class OktaReader:
         return Cursor(
             asks=self._asks,
             since=start,
-            surplus=(known.everyone or 0) - len(known.people.living),
+            surplus=_surplus(known),
             stamps={key: team.stamps for key, team in known.teams.items()},
             everyone=next((key for key, team in known.teams.items() if team.everyone), ""),
             gone=tuple(sorted(known.people.gone)),
@@ -249,8 +247,8 @@ class OktaReader:
             return doubts
         if known.everyone is None:
             doubts.append(
-                "the group Everyone cannot be seen, so the administrator role is limited to some groups: give it Read-only "
-                "Administrator, or set restricted_role: true if that is meant"
+                "the group Everyone cannot be seen, so the administrator role is limited to some groups: give it "
+                "Read-only Administrator, or set restricted_role: true if that is meant"
             )
         if settings.app or settings.users.scoped:
             return doubts
@@ -271,7 +269,6 @@ def _outside(teams: dict[str, Team], people: People) -> int:
     return len({key for team in teams.values() if not team.everyone for key in team.members} - known)
 
 
-def _overlap() -> float:
-    from dirconnector.readers.okta.reading import OVERLAP
-
-    return OVERLAP
+def _surplus(known: Known) -> int:
+    """How many more members Everyone has, by Okta's count, than users are known."""
+    return (known.everyone or 0) - len(known.people.living)

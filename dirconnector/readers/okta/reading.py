@@ -19,10 +19,6 @@ MEMBERS_PAGE = 200
 ASSIGNED_PAGE = 500
 ASSIGNED_GROUPS_PAGE = 200
 LOG_PAGE = 1000
-OVERLAP = 300.0
-"""Seconds by which a query for changes begins before the last one ended: changes show up late."""
-LOG_OVERLAP = 3600.0
-"""The same for the System Log, whose events may be later still."""
 FRESH = 3600.0
 """Seconds. A group that says it has no members is believed when its membership has not changed for so long."""
 

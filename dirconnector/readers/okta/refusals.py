@@ -20,13 +20,13 @@ def cure_of(refused: Refused, settings: OktaSettings) -> str:
         return "the app demands DPoP (General, Proof of possession): set dpop: true, or switch it off there"
     if refused.code == "invalid_client":
         return (
-            "client_id and private_key do not fit: look at Applications, the app, General, Client Credentials (Public key / "
-            "Private key, the key active, key_id its KID), and at the clock of this computer"
+            "client_id and private_key do not fit: look at Applications, the app, General, Client Credentials (Public "
+            "key / Private key, the key active, key_id its KID), and at the clock of this computer"
         )
     if refused.code == "E0000011" and settings.token is not None:
         return (
-            "the API token is wrong, revoked, or unused for 30 days, or the person who made it is deactivated: make a new "
-            "one under Security, API, Tokens"
+            "the API token is wrong, revoked, or unused for 30 days, or the person who made it is deactivated: make a "
+            "new one under Security, API, Tokens"
         )
     if refused.status == 401:
         return "look at Applications, the app: is it active, and does it demand DPoP (then dpop: true)?"

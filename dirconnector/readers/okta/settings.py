@@ -41,6 +41,10 @@ def _app(value: str) -> str:
     return value
 
 
+def _suspended() -> list[Status]:
+    return ["SUSPENDED"]
+
+
 def _not_empty(value: str | list[str]) -> str | list[str]:
     if not value:
         raise ValueError("nothing is listed")
@@ -57,7 +61,7 @@ class Users(Settings):
     filter: Word | None = None
     search: Word | None = None
     email: Annotated[Word | list[Word], AfterValidator(_not_empty)] = "email"
-    disabled: list[Status] = ["SUSPENDED"]
+    disabled: list[Status] = Field(default_factory=_suspended)
     deprovisioned: Literal["disabled", "deleted"] = "disabled"
 
     @model_validator(mode="after")

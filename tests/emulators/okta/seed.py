@@ -25,7 +25,7 @@ ODD: tuple[dict[str, Any], ...] = (
     {"login": "expired@example.org", "status": "PASSWORD_EXPIRED"},
     {"login": "suspended@example.org", "status": "SUSPENDED"},
     {"login": "gone@example.org", "status": "DEPROVISIONED"},
-    {"login": "n" * 90 + "@example.org", "displayName": "N" * 300},
+    {"login": "n" * 88 + "@example.org", "displayName": "N" * 300},
 )
 
 
