@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from dirconnector.errors import ConfigError, DirectoryError
+from dirconnector.errors import ConfigError, DirectoryError, DirectoryUnreachable
 from dirconnector.model import Finding
 from dirconnector.readers.entra.calls import GaveUp
 from dirconnector.readers.entra.graph import Graph
@@ -24,6 +24,8 @@ from dirconnector.readers.entra.settings import EntraSettings
 from dirconnector.readers.entra.stages import MEMBERS_OF_UNIT, Stages
 from dirconnector.readers.entra.teams import SELECT
 
+RUN_AGAIN = "run again later; if it stays so, look at what is between this computer and the service"
+
 
 def findings(graph: Graph, settings: EntraSettings, shape: Shape) -> Iterator[Finding]:
     """One finding for each thing that can be wrong."""
@@ -33,7 +35,7 @@ def findings(graph: Graph, settings: EntraSettings, shape: Shape) -> Iterator[Fi
     try:
         graph.sign_in()
     except (DirectoryError, ConfigError) as error:
-        yield _failed("sign-in", _without_name(graph, error))
+        yield _failed("sign-in", error, graph.directory)
         return
     how = "certificate" if settings.certificate is not None else "client secret"
     detail = f"signed in at {settings.login} as application {settings.client_id} of {settings.tenant} ({how})"
@@ -49,13 +51,14 @@ def findings(graph: Graph, settings: EntraSettings, shape: Shape) -> Iterator[Fi
         yield Finding(ok=False, subject="attributes", detail=f"Entra ID has no attribute {names}", cure=cure)
 
 
-def _without_name(graph: Graph, error: Exception) -> str:
-    return str(error).removeprefix(f"{graph.directory}: ")
-
-
-def _failed(subject: str, what: str) -> Finding:
-    """Messages name what is wrong first and the cure after the last semicolon."""
-    return Finding(ok=False, subject=subject, detail=what, cure=what.rpartition("; ")[2])
+def _failed(subject: str, error: Exception, directory: str) -> Finding:
+    """Messages name what is wrong first; the cure is the next sentence when there is no answer at all, else what
+    follows the last semicolon.
+    """
+    what = str(error).removeprefix(f"{directory}: ")
+    silent = isinstance(error, (DirectoryUnreachable, GaveUp))
+    cure = what.partition(". ")[2] if silent else what.rpartition("; ")[2]
+    return Finding(ok=False, subject=subject, detail=what, cure=cure or RUN_AGAIN)
 
 
 # ---------------------------------------------------------------------------------------------------------- permissions
@@ -111,7 +114,7 @@ def _queries(graph: Graph, settings: EntraSettings, shape: Shape) -> Iterator[Fi
         try:
             stages.find_units()
         except DirectoryError as error:
-            yield _failed("administrative units", _without_name(graph, error))
+            yield _failed("administrative units", error, graph.directory)
             return
         names = ", ".join(settings.administrative_units)
         yield Finding(ok=True, subject="administrative units", detail=f"found: {names}")
@@ -124,12 +127,10 @@ def _queries(graph: Graph, settings: EntraSettings, shape: Shape) -> Iterator[Fi
 def _asked(graph: Graph, subject: str, query: Callable[[], str]) -> Finding:
     try:
         return Finding(ok=True, subject=subject, detail=query())
-    except (Refusal, GaveUp) as error:
-        return _failed(subject, str(error))
-    except DirectoryError as error:
-        return _failed(subject, _without_name(graph, error))
+    except (Refusal, GaveUp, DirectoryError) as error:
+        return _failed(subject, error, graph.directory)
     except Resync as error:
-        return _failed(subject, f"the service lost its place ({error}); run again")
+        return Finding(ok=False, subject=subject, detail=f"the service lost its place ({error})", cure=RUN_AGAIN)
 
 
 def _users(graph: Graph, settings: EntraSettings, shape: Shape, stages: Stages) -> Iterator[Finding]:

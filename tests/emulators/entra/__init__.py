@@ -14,9 +14,10 @@ its id and by its initial domain. Every link is built from the request's Host he
 
 Faults beside the common ones (see ``tests.emulators.serving``): for lists and delta queries ``empty`` (a page without
 items and with a link), ``loop`` (a link to the same page), ``foreign`` (a link to another host), ``html`` (a proxy's
-page), ``list`` (JSON that is no object), ``novalue`` (no ``value``); for delta queries also ``gone`` (410),
-``resync:CODE`` (400), ``lag`` (the last change comes in a later round), ``replay`` (the page before once more),
-``bare`` (the second appearance of a group has no properties), ``nolink`` (neither link).
+page), ``list`` (JSON that is no object), ``novalue`` (no ``value``); for lists ``miscount`` (``@odata.count`` is one
+too high); for delta queries ``gone`` (410), ``resync:CODE`` (400), ``lag`` (the last change comes in a later round),
+``replay`` (the page before once more), ``bare`` (the second appearance of a group has no properties), ``nolink``
+(neither link).
 
 Not known of the real service, and decided here: type casts always need ``ConsistencyLevel: eventual`` and
 ``$count=true``; a deleted group leaves the groups it was in, as a deleted user does; how many objects a

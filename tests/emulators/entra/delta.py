@@ -108,7 +108,8 @@ class Delta:
 
     def _known_round(self, kind: str, query: Query, token: str) -> tuple[str, int]:
         try:
-            name, at = str(decode(token)["r"]), int(decode(token)["p"])
+            found = decode(token)
+            name, at = str(found["r"]), int(found["p"])
         except (ValueError, LookupError, TypeError):
             raise bad("Badly formed token.") from None
         if name not in self._rounds or self._rounds[name].asked.kind != kind:
@@ -146,8 +147,11 @@ class Delta:
         if "nolink" in query.faults:
             return body
         following = at if {"empty", "loop"} & query.faults else at + 1
+        # an empty page is not the same page again
+        empty = int(decode(query.options["$skiptoken"]).get("e", 0)) if "$skiptoken" in query.options else 0
+        again = {"e": empty + ("empty" in query.faults)} if following == at else {}
         if following < len(found.pages):
-            link = f"{query.base}{query.path}?$skiptoken={encode({'r': name, 'p': following})}"
+            link = f"{query.base}{query.path}?$skiptoken={encode({'r': name, 'p': following} | again)}"
             body["@odata.nextLink"] = (
                 link.replace(query.base, "https://127.0.0.2:1") if "foreign" in query.faults else link
             )

@@ -190,26 +190,29 @@ def page(query: Query, items: Sequence[Object], context: str) -> tuple[dict[str,
     id, so that what comes and goes meanwhile moves nothing.
 
     The faults: ``empty`` is a page without items in the middle of the list, ``loop`` a page whose link leads to
-    itself, ``foreign`` one whose link leads to another host.
+    itself, ``foreign`` one whose link leads to another host; ``miscount`` counts one more than there are.
     """
     size, start = page_size(query), 0
     token = query.options.get("$skiptoken")
+    repeated = 0
     by_id = "$orderby" not in query.options
     after: Any = "" if by_id else 0
     if token is not None:
         try:
-            after = decode(token)["after"]
+            after, repeated = decode(token)["after"], int(decode(token).get("n", 0))
             start = bisect_right(items, after, key=_id) if by_id else int(after)
         except (ValueError, LookupError, TypeError):
             raise Refused(400, "Directory_ExpiredPageToken", "The specified page token value has expired.") from None
     end = start if "empty" in query.faults else start + size
     body: dict[str, Any] = {"@odata.context": f"{query.base}/v1.0/$metadata#{context}"}
     if query.advanced and token is None:
-        body["@odata.count"] = len(items)
+        body["@odata.count"] = len(items) + ("miscount" in query.faults)
     if end < len(items):
         stays = "loop" in query.faults or end == start
         next_after = after if stays else items[end - 1]["id"] if by_id else end
-        link = query.link(**{"$skiptoken": encode({"after": next_after})})
+        # an empty page is not the same page again
+        again = {"n": repeated + (0 if "loop" in query.faults else 1)} if stays else {}
+        link = query.link(**{"$skiptoken": encode({"after": next_after} | again)})
         body["@odata.nextLink"] = link.replace(query.base, "https://127.0.0.2:1") if "foreign" in query.faults else link
     return body, items[start:end]
 
