@@ -19,6 +19,9 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
         "bind_dn": "CN=dirsync,CN=Users,DC=corp,DC=example,DC=org",
         "password_env": "LDAP_PASSWORD",
         "base": "DC=corp,DC=example,DC=org",
+        "tenant": "contoso.onmicrosoft.com",
+        "application_id": "00000000-0000-0000-0000-000000000000",
+        "application_secret_env": "ENTRA_CLIENT_SECRET",
         "key_file": "dirsync-key.json",
         "subject": "dirsync-reader@example.com",
         "group": "",
@@ -33,10 +36,11 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
 """Every answer that :func:`starter_config` understands, with what is written when it is not given.
 
 ``directory`` and ``organization`` are kinds. ``path`` is for ``file``; ``server``, ``url``, ``bind_dn``,
-``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``; ``key_file`` and ``subject``
+``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``; ``tenant``, ``application_id``
+and ``application_secret_env`` (the name of an environment variable) are for ``entra``; ``key_file`` and ``subject``
 are for ``google``. ``group`` is the group (a name or a pattern) whose members are selected; empty means everyone.
-``organization_path`` is for ``local``, ``region`` for ``bitwarden``, ``organization_url`` for ``vaultwarden``; ``client_id`` and ``client_secret_env`` (the
-name of an environment variable) are for both of these.
+``organization_path`` is for ``local``, ``region`` for ``bitwarden``, ``organization_url`` for ``vaultwarden``;
+``client_id`` and ``client_secret_env`` (the name of an environment variable) are for both of these.
 """
 
 _DIRECTORY = {
@@ -53,6 +57,13 @@ _DIRECTORY = {
     # tls: {{ca_file: corp-ca.pem}}  # when the server's certificate comes from your own CA
     users: {{base: {base}}}
     groups: {{base: {base}}}
+""",
+    "entra": """\
+    kind: entra
+    tenant: {tenant}  # the tenant ID, or a domain of the tenant
+    client_id: {application_id}  # Entra admin center: App registrations
+    client_secret: {{env: {application_secret_env}}}  # or certificate: {{file: dirsync.pfx}}
+    # users: {{guests: exclude}}  # without people of other organizations
 """,
     "google": """\
     kind: google

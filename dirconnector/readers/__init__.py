@@ -16,6 +16,7 @@ from dirconnector.settings import Settings
 KINDS = {
     "file": "dirconnector.readers.file:FileReader",
     "ldap": "dirconnector.readers.ldap:LdapReader",
+    "entra": "dirconnector.readers.entra:EntraReader",
     "google": "dirconnector.readers.google:GoogleReader",
 }
 """Kind of a directory -> ``module:class``."""
