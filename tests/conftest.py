@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack
 from typing import Any, TypeVar
@@ -13,6 +14,9 @@ from tests.servers.ds389 import DirectoryServer389
 from tests.servers.samba_ad import SambaAD
 from tests.servers.server import DirectoryServer, ServerMissingError
 from tests.servers.slapd import Slapd
+
+# a shell that starts the tests in the background has them ignore Ctrl-C, and so would every program that they start
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 IN_CI = os.environ.get("CI", "").lower() in ("1", "true", "yes")
 

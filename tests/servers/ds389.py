@@ -13,6 +13,7 @@ from tests.servers.certificates import make_certificates
 from tests.servers.server import DirectoryServer, ServerMissingError, free_port, program, run
 
 DEFAULTS = Path("/usr/share/dirsrv/inf/defaults.inf")
+SCHEMA = Path("/etc/dirsrv/schema")
 BASE = "dc=example,dc=org"
 ROOT_PASSWORD = "manager s3cret"
 READER_PASSWORD = "reader s3cret"
@@ -62,6 +63,8 @@ class DirectoryServer389(DirectoryServer):
         program("ns-slapd"), program("certutil"), program("pk12util"), program("openssl")
         if not DEFAULTS.exists():
             raise ServerMissingError(f"{DEFAULTS} is not there: run tests/servers/install.sh")
+        if not os.access(SCHEMA, os.R_OK | os.X_OK):
+            raise ServerMissingError(f"dscreate copies {SCHEMA}, which only root may read: run these tests as root")
         super().__init__()
         self.base = BASE
         self.ports = (free_port(), free_port())
@@ -71,6 +74,7 @@ class DirectoryServer389(DirectoryServer):
         self.certificates = make_certificates(self.folder / "tls")
         self.ca_file = self.certificates.ca_file
         self.config_folder = self.folder / "etc" / f"slapd-{self.instance}"
+        self.pid_file = self.folder / "run" / "ns-slapd.pid"
         self._started = False
         try:
             self._create(dscreate)
@@ -135,7 +139,8 @@ class DirectoryServer389(DirectoryServer):
         dse.write_text(text)
 
     def command(self) -> list[str]:
-        return [program("ns-slapd"), "-D", str(self.config_folder), "-d", "0"]
+        # without -i, ns-slapd takes /dev/null for its pid file, and as root makes it unwritable for everybody else
+        return [program("ns-slapd"), "-D", str(self.config_folder), "-i", str(self.pid_file), "-d", "0"]
 
     def start(self) -> None:
         """Start the server; the first time it gets the reader's account and the right to read."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.servers import ldif
+from tests.servers.ds389 import DirectoryServer389
 from tests.servers.proxy import Proxy
 from tests.servers.server import ServerFailedError, answers
 from tests.servers.slapd import Slapd
@@ -40,6 +41,11 @@ def test_a_broken_slapd_conf_says_why(
     with pytest.raises(ServerFailedError, match="nonsense"):
         slapd(lines=["nonsense 1"])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.ds389
+def test_389ds_writes_its_pid_into_a_file_of_its_own_and_not_into_dev_null(ds389: DirectoryServer389) -> None:
+    assert ds389.pid_file.read_text(encoding="utf-8").strip() == str(ds389.pid)
 
 
 @pytest.fixture
