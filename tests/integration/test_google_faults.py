@@ -249,6 +249,15 @@ def test_a_quota_that_others_use_up_is_waited_for(google: GoogleEmulator, tmp_pa
     assert clock.now - 1000 < 2 * 3 * 61
 
 
+def test_a_quota_that_is_never_free_ends_the_read_with_the_cure(google: GoogleEmulator, tmp_path: Path) -> None:
+    google.faults.add(USERS, "status:429")
+    clock = Clock()
+    with pytest.raises(DirectoryRefused, match="give dirsync a project of its own, or raise the quota"):
+        reader_of(google, tmp_path, clock=clock, **ONLY_USERS).read(no_progress)
+    assert 600 <= clock.now - 1000 < 700
+    assert google.calls[USERS] < 20
+
+
 def test_a_daily_limit_is_not_waited_for(google: GoogleEmulator, tmp_path: Path) -> None:
     google.faults.add(USERS, "reason:dailyLimitExceeded")
     with pytest.raises(DirectoryRefused, match="daily quota is used up"):

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from dirconnector.config import load
 from dirconnector.readers.google import GoogleReader, GoogleSettings
 
 BASE: dict[str, Any] = {"key_file": "key.json", "subject": "admin@example.com"}
@@ -72,6 +75,18 @@ def test_what_is_refused(given: dict[str, Any], words: str) -> None:
 @pytest.mark.parametrize("url", ["http://127.0.0.1:1", "http://localhost:1", "https://google.example.org/base/"])
 def test_urls(url: str) -> None:
     assert settings(api_url=url).api_url == url.rstrip("/")
+
+
+@pytest.mark.parametrize("number", [0, 1])
+def test_the_documentation_shows_what_works(tmp_path: Path, number: int) -> None:
+    page = Path(__file__).parents[2] / "docs" / "directories" / "google.md"
+    snippets = [dedent(text) for text in re.findall(r"```yaml\n(.*?)```", page.read_text("utf-8"), re.DOTALL)]
+    assert len(snippets) == 2
+    text = snippets[number]
+    if "organization:" not in text:
+        text += "organization: {kind: local, path: o.db}\n"
+    (tmp_path / "dirsync.yaml").write_text(text, encoding="utf-8")
+    assert load(tmp_path / "dirsync.yaml").directories[0].kind == "google"
 
 
 def test_the_vendors_library_is_imported_when_it_connects_and_not_before() -> None:

@@ -25,8 +25,8 @@ from dirconnector.readers.google.transport import Transport
 TRIES = 5
 """So often a call is made that fails for a reason of the service's own, or gets no answer."""
 
-LIMITED_TRIES = 12
-"""So often a call is made that the service finds too fast: with the pauses between, about ten minutes."""
+LIMITED_SECONDS = 600.0
+"""So long a call is made again that the service finds too fast."""
 
 
 Failure = ApiError | TokenError | NoAnswer | ConfigError
@@ -202,14 +202,15 @@ class Client:
         """The answer to a request, made again while that may help. Raises :class:`ApiError`, :class:`TokenError` and
         :class:`NoAnswer`.
         """
-        attempt = limited = 0
+        attempt, first = 0, None
         while True:
             with self._pace.turn() as began:
+                first = began if first is None else first
                 answer, failure = self._answer_or_failure(request, kind)
                 if failure is None:
                     self._pace.succeeded()
                     return answer
-                if isinstance(failure, ApiError) and failure.limited and (limited := limited + 1) < LIMITED_TRIES:
+                if isinstance(failure, ApiError) and failure.limited and began - first < LIMITED_SECONDS:
                     self._pace.objected(began, concurrency=failure.concurrency, retry_after=failure.retry_after)
                     continue
             attempt += 1
