@@ -273,7 +273,10 @@ def test_a_newer_state_is_refused_with_the_cure_and_left_alone(file: Path) -> No
     migrate(database, (*MIGRATIONS, add_a_note))
     database.close()
     before = file.read_bytes()
-    with pytest.raises(StateError, match=rf"newer dirsync \(schema {len(MIGRATIONS) + 1}, this one knows {len(MIGRATIONS)}\)\. Update dirsync"):
+    with pytest.raises(
+        StateError,
+        match=rf"newer dirsync \(schema {len(MIGRATIONS) + 1}, this one knows {len(MIGRATIONS)}\)\. Update dirsync",
+    ):
         State.open(url_of(file))
     assert file.read_bytes() == before
 
