@@ -167,6 +167,7 @@ def from_the_first_check_to_the_last(corner: Corner, world: World, office: Offic
     damage_the_organization(office)
     repair(corner, world, office)
     after_the_repair(office)
+    somebody_put_into_a_group_unseen(corner, world, office)
     a_membership_that_only_reading_shows(corner, world, office)
     assert office.mails("invite") == Counter(address(name) for name in PEOPLE if name != "bo"), "nobody twice"
 
@@ -215,7 +216,6 @@ def damage_the_organization(office: Office) -> None:
     office.take_out("Vault-All", address("dan"))
     office.rename("Ops", "Operations")
     office.put_in("Staff", GUEST)
-    office.put_in("Vault-All", GUEST)
 
 
 def repair(corner: Corner, world: World, office: Office) -> None:
@@ -255,7 +255,7 @@ def after_the_repair(office: Office) -> None:
         # revoked, and their groups kept; made by hand, and theirs as well
         "Everybody": {GUEST, *map(address, PEOPLE)},
         "Ops": {GUEST, address("ana"), address("bo")},
-        "Vault-All": {GUEST, *map(address, ("ana", "bo", "dan", "eve"))},
+        "Vault-All": set(map(address, ("ana", "bo", "dan", "eve"))),
         "Board": {OWNER, GUEST, address("bo")},
     }
     assert office.statuses() == {
@@ -269,6 +269,14 @@ def after_the_repair(office: Office) -> None:
     assert office.mails("reinvite") == Counter([address("fay")])
 
 
+def somebody_put_into_a_group_unseen(corner: Corner, world: World, office: Office) -> None:
+    """The state knows nothing of the guest in the group whose members change: an import would throw the guest out."""
+    office.put_in("Vault-All", GUEST)
+    corner.leave("Vault-All", "eve")
+    assert changes(world.document("run")) == Counter([("remove_membership", address("eve"), "Vault-All")])
+    assert office.groups()["Vault-All"] == {GUEST, *map(address, ("ana", "bo", "dan"))}
+
+
 def a_membership_that_only_reading_shows(corner: Corner, world: World, office: Office) -> None:
     """The state knows who is in a group; what was done by hand since is seen when the group's turn to be read comes."""
     before = office.groups()
@@ -277,9 +285,8 @@ def a_membership_that_only_reading_shows(corner: Corner, world: World, office: O
     assert world.dirsync("run").out.startswith("Nothing to do")
     assert (office.groups(), office.writes()) == (damaged, written)
     lost = Counter([("add_membership", address("cee"), "Everybody")])
-    assert changes(world.document("plan", "--verify", "--exit-code", code=10)) == lost
     configure(corner, world, office, verify_groups_per_run=1)
-    turns = len(before) - 1
-    assert sum((changes(world.document("run")) for _ in range(turns)), Counter()) == lost
+    seen = [changes(world.document("run")) for _ in before]
+    assert sum(seen, Counter()) == lost, "each group had its turn"
     assert office.groups() == before
     world.in_step()
