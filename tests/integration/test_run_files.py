@@ -97,7 +97,6 @@ def test_no_room_for_the_state(corner: Corner, world: World, pages: int) -> None
         assert done.code == 1
     world.dirsync("run")
     everybody_once(world)
-    world.in_step()
 
 
 # ------------------------------------------------------------------------------------------- rights, losses and damage
