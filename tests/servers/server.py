@@ -4,6 +4,7 @@ tree.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import re
 import shutil
@@ -86,6 +87,15 @@ def run(words: Sequence[str | Path], *, stdin: str = "", env: dict[str, str] | N
     return done.stdout.decode()
 
 
+PR_SET_PDEATHSIG = 1
+_LIBC = ctypes.CDLL(None)
+
+
+def _end_with_the_tests() -> None:
+    """A test run that is killed takes its servers along (Linux, prctl(2)): nobody else could tell whose they are."""
+    _LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
 class DirectoryServer:
     """A directory server of our own on 127.0.0.1.
 
@@ -152,7 +162,12 @@ class DirectoryServer:
                 raise ServerFailedError(f"{self.kind}: port {port} of 127.0.0.1 is taken by a process that is not ours")
         with self.log_file.open("ab") as log:
             self.process = subprocess.Popen(
-                self.command(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command(),
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                preexec_fn=_end_with_the_tests,
             )
         wait_until(lambda: not self.running or all(map(answers, self.ports)), f"{self.kind} answers")
         if not self.running:
