@@ -11,7 +11,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from dirconnector.settings import ConfigPath, Secret, Settings, Tls
+from dirconnector.settings import ConfigPath, IncrementalSettings, Secret, Settings, Tls
 
 
 class Cloud(NamedTuple):
@@ -122,7 +122,7 @@ class Groups(Settings):
     kinds: Annotated[list[GroupKind], Field(min_length=1)] | None = None
 
 
-class EntraSettings(Settings):
+class EntraSettings(IncrementalSettings):
     """A directory of kind ``entra``: an application registered in the tenant, with application permissions.
 
     Exactly one of ``client_secret`` and ``certificate``. ``cloud`` is where the tenant is; ``login_url`` and

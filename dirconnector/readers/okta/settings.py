@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from dirconnector.settings import Secret, Settings, Tls, Word
+from dirconnector.settings import IncrementalSettings, Secret, Settings, Tls, Word
 
 Status = Literal["STAGED", "PROVISIONED", "ACTIVE", "RECOVERY", "LOCKED_OUT", "PASSWORD_EXPIRED", "SUSPENDED"]
 """Statuses of users that are not deactivated (https://developer.okta.com/docs/reference/api/users/#user-status)."""
@@ -94,7 +94,7 @@ class Groups(Settings):
         return self
 
 
-class OktaSettings(Settings):
+class OktaSettings(IncrementalSettings):
     """One Okta organization, read with an API token (``token``) or as a service app (``client_id`` and
     ``private_key``, PEM or JWK).
 

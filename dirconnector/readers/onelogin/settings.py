@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from dirconnector.settings import Secret, Settings, Tls
+from dirconnector.settings import IncrementalSettings, Secret, Tls
 
 _SUBDOMAIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?")
 _ATTRIBUTE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?:\.[^\s{},]+)?")
@@ -41,7 +41,7 @@ def _as_tuple(value: object) -> object:
 Emails = Annotated[tuple[Annotated[str, AfterValidator(_source)], ...], BeforeValidator(_as_tuple), Field(min_length=1)]
 
 
-class OneLoginSettings(Settings):
+class OneLoginSettings(IncrementalSettings):
     """A directory of kind ``onelogin``.
 
     Exactly one of ``subdomain`` (``acme`` of https://acme.onelogin.com), ``region`` (the older addresses
