@@ -268,6 +268,16 @@ def test_an_answer_that_proves_nothing(emulator: OneLoginEmulator, fault: str) -
     assert since(reader, before) is None
 
 
+@pytest.mark.parametrize("nth", [1, 2, 3])
+def test_every_answer_has_to_prove_its_end(emulator: OneLoginEmulator, nth: int) -> None:
+    reader = reader_of(emulator)
+    before = reader.read_with_cursor(no_progress)
+    emulator.state.delete_user(ids(emulator)[20])
+    emulator.faults.add(USERS, "no-paging-headers", nth=nth)
+    assert since(reader, before) is None
+    assert emulator.faults.shown()[0]["struck"] == 1
+
+
 def test_an_incomplete_read_is_no_beginning(emulator: OneLoginEmulator) -> None:
     emulator.faults.add(USERS, "no-paging-headers", nth=3)
     reader = reader_of(emulator)

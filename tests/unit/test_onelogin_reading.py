@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,7 +11,8 @@ import pytest
 
 from dirconnector.errors import DirectoryRefused, DirectoryUnreachable
 from dirconnector.model import Evidence, Snapshot, no_progress
-from dirconnector.readers.onelogin.throttle import WAITING
+from dirconnector.readers.onelogin import OneLoginReader, OneLoginSettings
+from dirconnector.readers.onelogin.throttle import WAITING, Timing
 from tests.emulators.onelogin import OneLoginEmulator, State
 from tests.onelogin import Clock, account, reader_of
 
@@ -150,6 +152,22 @@ def test_a_deletion_made_up_for_by_a_new_user_hides_nobody(emulator: OneLoginEmu
 
     found = reader_of(emulator).read(at_page(page, change))
     assert before - {newest} <= set(map(int, everybody(found)))
+    assert found.complete
+    assert emulator.calls[USERS] == 3, "nobody is hidden, so that nothing is read again"
+
+
+def test_somebody_who_came_twice_stands_for_nobody_else(emulator: OneLoginEmulator) -> None:
+    """A new user moves all others down, and the oldest is deleted: the number stays, and one of them came twice."""
+    state = emulator.state
+
+    def change() -> None:
+        state.add_user(username="new", email="new@example.org")
+        state.delete_user(min(state.users))
+
+    found = reader_of(emulator).read(at_page(1, change))
+    assert emulator.calls[USERS] == 3 + 3
+    assert found.complete
+    assert everybody(found) == set(map(str, state.users))
 
 
 def test_in_another_order_a_deletion_made_up_for_is_noticed(emulator: OneLoginEmulator) -> None:
@@ -207,6 +225,14 @@ def test_a_circle_ends_and_is_not_complete(emulator: OneLoginEmulator) -> None:
     found = read(emulator)
     assert "leads in a circle" in evidence(found, "users").why
     assert not found.complete
+    assert emulator.calls[USERS] == 2
+
+
+def test_a_cursor_that_is_not_taken_any_more_begins_the_list_anew(emulator: OneLoginEmulator) -> None:
+    emulator.faults.add(USERS, "status:400", nth=3)
+    found = read(emulator)
+    assert found.complete
+    assert emulator.calls[USERS] == 3 + 3
 
 
 @pytest.mark.parametrize("encoded", [True, False])
@@ -289,6 +315,30 @@ def test_a_role_that_cannot_be_had_ends_the_read_at_once(emulator: OneLoginEmula
     with pytest.raises(DirectoryRefused, match="this needs the scope Read Users"):
         read(emulator)
     assert threading.active_count() <= before, "no thread is left"
+
+
+def test_nobody_waits_for_the_limit_after_a_call_has_failed(emulator: OneLoginEmulator) -> None:
+    """One call waits for the limit, on a clock that stands still; another one is refused."""
+    naps = 0
+
+    def sleep(seconds: float) -> None:
+        nonlocal naps
+        naps += 1
+        if naps > 10_000:
+            raise TimeoutError("it waits for ever")
+        time.sleep(0.001)
+
+    emulator.role_ids_in_lists = False
+    emulator.faults.add(ROLE_USERS, "status:429", nth=1)
+    for fault in ("slow:0.3", "status:403"):
+        emulator.faults.add(ROLE_USERS, fault, nth=2)
+    given = OneLoginSettings.model_validate(
+        {name: value for name, value in emulator.directory.items() if name != "kind"} | {"concurrency": 2}
+    )
+    reader = OneLoginReader("hq", given, frozenset(), timing=Timing(clock=lambda: 0.0, sleep=sleep))
+    with pytest.raises(DirectoryRefused, match="403"):
+        reader.read(no_progress)
+    assert naps <= 10_000
 
 
 def test_a_role_that_was_deleted_meanwhile_is_gone(emulator: OneLoginEmulator) -> None:
