@@ -24,6 +24,9 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
         "application_secret_env": "ENTRA_CLIENT_SECRET",
         "key_file": "dirsync-key.json",
         "subject": "dirsync-reader@example.com",
+        "subdomain": "acme",
+        "pair_id": "0000000000000000000000000000000000000000000000000000000000000000",
+        "pair_secret_env": "ONELOGIN_CLIENT_SECRET",
         "group": "",
         "organization": "local",
         "organization_path": "organization.db",
@@ -38,7 +41,8 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
 ``directory`` and ``organization`` are kinds. ``path`` is for ``file``; ``server``, ``url``, ``bind_dn``,
 ``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``; ``tenant``, ``application_id``
 and ``application_secret_env`` (the name of an environment variable) are for ``entra``; ``key_file`` and ``subject``
-are for ``google``. ``group`` is the group (a name or a pattern) whose members are selected; empty means everyone.
+are for ``google``; ``subdomain``, ``pair_id`` and ``pair_secret_env`` (the name of an environment variable) are for
+``onelogin``. ``group`` is the group (a name or a pattern) whose members are selected; empty means everyone.
 ``organization_path`` is for ``local``, ``region`` for ``bitwarden``, ``organization_url`` for ``vaultwarden``;
 ``client_id`` and ``client_secret_env`` (the name of an environment variable) are for both of these.
 """
@@ -70,6 +74,13 @@ _DIRECTORY = {
     key_file: {key_file}  # the service account's JSON key; or key: {{env: NAME}}, its content
     subject: {subject}  # reads as this user: administrator role with Users, Read and Groups, Read
     # domain: example.com  # one domain instead of the whole account
+""",
+    "onelogin": """\
+    kind: onelogin
+    subdomain: {subdomain}  # the first part of https://acme.onelogin.com
+    client_id: {pair_id}  # Developers > API Credentials, scope Read Users
+    client_secret: {{env: {pair_secret_env}}}
+    # groups: both  # OneLogin groups as well as roles
 """,
 }
 

@@ -18,6 +18,7 @@ KINDS = {
     "ldap": "dirconnector.readers.ldap:LdapReader",
     "entra": "dirconnector.readers.entra:EntraReader",
     "google": "dirconnector.readers.google:GoogleReader",
+    "onelogin": "dirconnector.readers.onelogin:OneLoginReader",
 }
 """Kind of a directory -> ``module:class``."""
 

@@ -89,7 +89,10 @@ def test_directions(path: Path) -> None:
             assert words[2] == mine or words[2] not in KINDS_OF[here], f"plug-ins never import each other: {name}"
 
 
-KINDS_OF = {"readers": {"file", "ldap", "entra", "google"}, "organizations": {"local", "bitwarden", "vaultwarden"}}
+KINDS_OF = {
+    "readers": {"file", "ldap", "entra", "google", "onelogin"},
+    "organizations": {"local", "bitwarden", "vaultwarden"},
+}
 
 
 @pytest.mark.parametrize("path", [p for p in modules() if part(p) in PURE], ids=lambda p: str(p.relative_to(PACKAGE)))
