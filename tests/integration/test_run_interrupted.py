@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.integration.test_run_failures import SLOW
+from tests.integration.departments import SLOW
 from tests.integration.world import SECONDS, Corner, World, kill, slapd_for_long, wait_for
 from tests.servers.proxy import Proxy
 from tests.servers.slapd import BASE
