@@ -37,8 +37,8 @@ class Desired:
 
     @property
     def problems(self) -> tuple[Problem, ...]:
-        """Everything that could not be synced."""
-        return self.merged.problems
+        """Everything that could not be synced, and rules that select nobody."""
+        return self.merged.problems + self.selection.problems
 
     def snapshot(self) -> Snapshot:
         """What ``dirsync snapshot`` shows: the normalized, selected users and groups."""
@@ -46,7 +46,7 @@ class Desired:
             users=self.users,
             groups=self.groups,
             evidence=self.merged.evidence,
-            problems=self.merged.problems,
+            problems=self.problems,
             unsyncable={**self.merged.unsyncable_groups, **self.merged.unsyncable},
             deleted=self.merged.deleted,
         )

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from dirconnector.errors import SelectionError
-from dirconnector.model import Group, User
+from dirconnector.model import Group, Problem, User
 from dirconnector.rules.merge import Merged
 from dirconnector.rules.rule import GroupRule, Select, UserRule
 
@@ -33,6 +33,11 @@ class Selection:
         self._include = by_rule[: len(select.users_include)]
         self._exclude = by_rule[len(select.users_include) :]
         _check_group_rules(select, merged)
+        names = [group.name for group in merged.groups.values()]
+        self.problems = tuple(
+            _matches_nothing(rule) for rule, _ in by_rule if rule.group and not any(map(rule.group.matches, names))
+        )
+        """Patterns that match no group: allowed, as a group may come later, and told, as it may be a slip."""
 
     def verdict(self, user: User) -> Verdict:
         """Whether this person is selected, and by which rule. Exclude wins."""
@@ -93,6 +98,13 @@ def _members_by_rule(
         for key in memberships[group.key]:
             through.setdefault(key, group.name)
     return through
+
+
+def _matches_nothing(rule: UserRule) -> Problem:
+    why = (
+        "no group that was read has a name like this: the rule selects nobody. In a pattern [ ] stand for a choice of "
+    )
+    return Problem(directory="", entry=f"select.users: {rule}", why=f"{why}characters; [[] is a bracket")
 
 
 def _check_group_rules(select: Select, merged: Merged) -> None:

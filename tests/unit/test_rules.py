@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,7 +142,7 @@ def test_flatten_is_the_transitive_closure(shape: dict[int, tuple[frozenset[int]
             if way:
                 assert way[0] == key
                 assert who in groups[way[-1]].members
-                assert all(below in groups[above].subgroups for above, below in zip(way, way[1:], strict=False))
+                assert all(below in groups[above].subgroups for above, below in pairwise(way))
 
 
 # ------------------------------------------------------------------------------------------------------------- select
@@ -193,6 +195,7 @@ def test_group_that_is_named_exactly_and_not_found_is_an_error() -> None:
 def test_pattern_that_matches_no_group_selects_nobody() -> None:
     made = desired(snapshot([user("a")]), select=Select(users_include=(rules(group="Vault-*"),)))
     assert made.users == {}
+    assert [p.entry for p in made.problems] == ["select.users: {group: Vault-*}"], "and says so"
     assert made.selection.verdict(user("a", directory="hq")).reason == "not in any group of select.users.include"
 
 
@@ -209,7 +212,7 @@ def test_groups_have_selected_people_only_and_unselected_groups_still_nest() -> 
 
 @pytest.mark.parametrize("bad", ["", "  ", "re:", "re: ", "re:("])
 def test_patterns_are_strict(bad: str) -> None:
-    with pytest.raises(ValueError, match="pattern|regular expression"):
+    with pytest.raises(ValueError, match=r"pattern|regular expression"):
         Pattern.parse(bad)
 
 
