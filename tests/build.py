@@ -140,7 +140,9 @@ def actions(made: Plan) -> list[tuple[str, str]]:
 
 
 def applied(changes: Sequence[Change], now: Current) -> Current:
-    """The organization after the changes, with the rules of the real one: one member per address, seats, addresses never change."""
+    """The organization after the changes, with the rules of the real one: one member per address, seats, addresses that
+    never change.
+    """
     members: dict[str, Member] = dict(now.members)
     groups: dict[str, OrgGroup] = dict(now.groups)
     taken = {m.email: m.id for m in members.values()}

@@ -17,7 +17,7 @@ CHANGE = 25
 
 _FOR_PEOPLE = (logging.WARNING, logging.INFO, logging.DEBUG)
 _FOR_COLLECTORS = (CHANGE, logging.INFO, logging.DEBUG)
-"""Levels by verbosity. People read the changes in the report on stdout already; a collector gets nothing but the log."""
+"""Levels by verbosity. People read the changes in the report on stdout already; a collector gets only the log."""
 
 
 class StderrHandler(logging.Handler):

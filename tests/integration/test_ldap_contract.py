@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +52,7 @@ class TestDirectoryServer389(ReaderContract):
 
 
 @pytest.fixture(scope="module")
-def in_samba(samba: SambaAD) -> str:
+def in_samba(samba: SambaAD) -> Iterator[str]:
     base = samba.unit("contract")
     people = {person.username: f"{rdn('CN', person.name)},{base}" for person in WORLD.people}
     teams = {team.name: f"CN={team.name},{base}" for team in WORLD.teams}
@@ -72,7 +72,9 @@ def in_samba(samba: SambaAD) -> str:
         members = [people[name] for name in team.members] + [teams[name] for name in team.subgroups]
         values = "".join(ldif.line("member", dn) for dn in members)
         samba.modify(f"dn: {teams[team.name]}\nchangetype: modify\nadd: member\n{values}")
-    return base
+    yield base
+    # the names of accounts are taken in the whole domain, which other tests use after these
+    samba.delete(*teams.values(), *people.values())
 
 
 @pytest.mark.samba

@@ -110,7 +110,8 @@ def test_help_imports_no_heavy_library() -> None:
         "import sys\nsys.argv = ['dirsync', '--help']\nfrom dirconnector.cli import main\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print(sorted({m.split('.')[0] for m in sys.modules} & "
-        "{'pydantic', 'sqlalchemy', 'ldap3', 'rich', 'yaml', 'requests', 'msal', 'okta', 'googleapiclient', 'sqlite3'}))"
+        "{'pydantic', 'sqlalchemy', 'ldap3', 'rich', 'yaml', 'requests', 'msal', 'okta', 'googleapiclient', "
+        "'sqlite3'}))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

@@ -21,7 +21,10 @@ OTHERS_LIMIT = 1200
 
 @dataclass(slots=True)
 class Limits:
-    """``plan`` is ``workforce`` or ``developer`` (100 for everything). Without ``enforced`` nothing is refused, and the headers say that this was the first call of the minute. ``minute`` is how many seconds a minute lasts, ``at_once`` how many calls may run."""
+    """``plan`` is ``workforce`` or ``developer`` (100 for everything). Without ``enforced`` nothing is refused, and the
+    headers say that this was the first call of the minute. ``minute`` is how many seconds a minute lasts, ``at_once``
+    how many calls may run.
+    """
 
     plan: str = "workforce"
     enforced: bool = False
