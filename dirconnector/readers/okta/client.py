@@ -8,6 +8,7 @@ package's own pagination takes an error for the end of the data.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import re
@@ -83,6 +84,28 @@ class _Reply:
     lasting: bool = False
 
 
+class _Connector(aiohttp.TCPConnector):
+    """Can end its connections at once. aiohttp leaves those of calls that were cancelled waiting for the other side's
+    goodbye (TLS close_notify), beyond the end of the loop.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self._made: list[Any] = []
+
+    async def _wrap_create_connection(self, *args: Any, **options: Any) -> Any:
+        made = await super()._wrap_create_connection(*args, **options)
+        self._made.append(made[0])
+        return made
+
+    async def abort(self) -> None:
+        """End all connections that were ever made."""
+        for transport in self._made:
+            transport.abort()
+        for _ in range(3):  # turns of the loop in which they are given up
+            await asyncio.sleep(0)
+
+
 class Client:
     """One organization's management API, as an asynchronous context manager. Raises :class:`ConfigError` when a secret,
     a key or a file of the TLS settings cannot be used.
@@ -99,8 +122,9 @@ class Client:
         settings = self._settings
         self._context = _tls_context(self._directory, settings.tls)
         self._executor = _executor(self._directory, settings)
+        self._connector = _Connector(ssl=self._context, limit=settings.concurrency)
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._context, limit=settings.concurrency),
+            connector=self._connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=settings.timeout),
             cookie_jar=aiohttp.DummyCookieJar(),
         )
@@ -111,6 +135,7 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._session.close()
+        await self._connector.abort()
 
     async def get(self, path: str, bucket: str) -> Page:
         """One page. ``bucket`` names the limit that the call counts against. Raises :class:`Refused` and

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -23,6 +24,12 @@ from tests.emulators.okta.state import State
 from tests.emulators.serving import Service
 
 Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+@cache
+def _key(number: int) -> rsa.RSAPrivateKey:
+    """The key of the service app. It takes long to make, and another emulator of the same seed may have it, too."""
+    return rsa.generate_private_key(65537, 2048)
 
 
 class OktaEmulator(Service):
@@ -50,7 +57,7 @@ class OktaEmulator(Service):
         self, *, users: int = 0, groups: int = 0, seed_number: int = 1, limits: Limits | None = None, **options: Any
     ) -> None:
         super().__init__(**options)
-        self.seeded = (users, groups)
+        self.seeded, self.seed_number = (users, groups), seed_number
         self.limits = limits or Limits()
         self.largest_page = 1000
         """Pages of members larger than this end with 500."""
@@ -67,7 +74,7 @@ class OktaEmulator(Service):
             value="00" + "".join(random.choices("abcdefghijklmnopqrstuvwxyz0123456789_-", k=40)), owner=owner
         )
         self.door.tokens[self.token.value] = self.token
-        self.service_app = ServiceApp(client_id=self.state.new_id("0oa"), key=rsa.generate_private_key(65537, 2048))
+        self.service_app = ServiceApp(client_id=self.state.new_id("0oa"), key=_key(self.seed_number))
         self.door.apps[self.service_app.client_id] = self.service_app
         seed(self.state, *self.seeded)
         api = Api(self)

@@ -101,7 +101,7 @@ def page(
     strikes = request.scope.get("emulator.faults", frozenset())
     start = _decoded(given["after"], request.url.path) if given.get("after") else ""
     if "empty-page" in strikes:
-        return _linked(request, given, b"[]", start or "!", strikes)
+        return _linked(request, given, b"[]", f"{start}!", strikes)  # sorts like start
     found = list(islice(ids(start), size + 1))
     shown = found[:size]
     if "html" in strikes:
@@ -141,4 +141,4 @@ def _decoded(after: str, path: str) -> str:
         last = ""
     if not last or _encoded(last, path) != after:
         raise Refused(400, "E0000001", "Api validation failed: after", "after: Invalid cursor")
-    return "" if last == "!" else last
+    return last
