@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from math import ceil
 from typing import Any
 
 import pytest
 
-from dirconnector.errors import DirectoryRefused
+from dirconnector.errors import ConfigError, DirectoryRefused
 from dirconnector.model import Snapshot, no_progress
 from dirconnector.rules.flatten import flatten
 from tests.emulators.entra import EntraEmulator
@@ -183,3 +184,18 @@ def test_the_budget_of_an_incremental_run_after_ten_changes(big: EntraEmulator) 
     assert after is not None
     assert sum(big.calls.values()) <= 6
     assert after.snapshot.groups[team].name == "Renamed"
+
+
+def test_users_and_groups_are_read_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    with running(monkeypatch, users=60, groups=10, latency_seconds=0.01) as entra:
+        entra.delta.sizes.groups = 1
+        assert reader(entra, page_size=5).read(no_progress).complete
+        last_users = max(n for n, call in enumerate(entra.log) if call == "GET /v1.0/users")
+        first_groups = entra.log.index("GET /v1.0/groups/delta")
+        assert first_groups < last_users
+
+
+def test_a_missing_library_is_told_with_its_cure(entra: EntraEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "msal", None)
+    with pytest.raises(ConfigError, match=r"pip install 'dirconnector\[entra\]'"):
+        read(entra)

@@ -86,7 +86,7 @@ class Routes:
         segment = path.partition("/")[0]
         raise bad(f"Resource not found for the segment '{segment}'.")
 
-    def batch(self, query: Query, roles: frozenset[str], posted: Any, charge: Callable[[str, Query], None]) -> Any:
+    def batch(self, query: Query, roles: frozenset[str], posted: Any, charge: Callable[[str, Query], object]) -> Any:
         """``POST /$batch``: 200 whatever became of the parts, in any order. ``charge`` is called for each."""
         parts = posted.get("requests") if isinstance(posted, dict) else None
         if not isinstance(parts, list) or not 1 <= len(parts) <= BATCH:
@@ -98,7 +98,7 @@ class Routes:
         return {"responses": answers}
 
     def _part(
-        self, query: Query, roles: frozenset[str], part: dict[str, Any], charge: Callable[[str, Query], None]
+        self, query: Query, roles: frozenset[str], part: dict[str, Any], charge: Callable[[str, Query], object]
     ) -> dict[str, Any]:
         headers = {"Content-Type": "application/json"}
         try:
