@@ -38,9 +38,14 @@ def account(**options: Any) -> Iterator[OneLoginEmulator]:
 
 
 def reader_of(
-    emulator: OneLoginEmulator, attributes: frozenset[str] = frozenset(), *, clock: Clock | None = None, **settings: Any
+    emulator: OneLoginEmulator,
+    attributes: frozenset[str] = frozenset(),
+    *,
+    clock: Clock | None = None,
+    timing: Timing | None = None,
+    **settings: Any,
 ) -> OneLoginReader:
     """A reader named ``hq``; ``settings`` add to or replace those of the emulator's config entry."""
     entry = {name: value for name, value in emulator.directory.items() if name != "kind"} | settings
     given = OneLoginSettings.model_validate(entry)
-    return OneLoginReader("hq", given, attributes, timing=(clock or Clock()).timing)
+    return OneLoginReader("hq", given, attributes, timing=timing or (clock or Clock()).timing)

@@ -11,8 +11,7 @@ import pytest
 
 from dirconnector.errors import DirectoryRefused, DirectoryUnreachable
 from dirconnector.model import Evidence, Snapshot, no_progress
-from dirconnector.readers.onelogin import OneLoginReader, OneLoginSettings
-from dirconnector.readers.onelogin.throttle import WAITING, Timing
+from dirconnector.readers.onelogin.throttle import REAL, WAITING, Timing
 from tests.emulators.onelogin import OneLoginEmulator, State
 from tests.onelogin import Clock, account, reader_of
 
@@ -329,13 +328,11 @@ def test_nobody_waits_for_the_limit_after_a_call_has_failed(emulator: OneLoginEm
         time.sleep(0.001)
 
     emulator.role_ids_in_lists = False
-    emulator.faults.add(ROLE_USERS, "status:429", nth=1)
-    for fault in ("slow:0.3", "status:403"):
-        emulator.faults.add(ROLE_USERS, fault, nth=2)
-    given = OneLoginSettings.model_validate(
-        {name: value for name, value in emulator.directory.items() if name != "kind"} | {"concurrency": 2}
-    )
-    reader = OneLoginReader("hq", given, frozenset(), timing=Timing(clock=lambda: 0.0, sleep=sleep))
+    # both are under way before either is answered
+    for nth, faults in ((1, ("slow:1", "status:429")), (2, ("slow:1.5", "status:403"))):
+        for fault in faults:
+            emulator.faults.add(ROLE_USERS, fault, nth=nth)
+    reader = reader_of(emulator, timing=Timing(clock=lambda: 0.0, sleep=sleep), concurrency=2)
     with pytest.raises(DirectoryRefused, match="403"):
         reader.read(no_progress)
     assert naps <= 10_000
@@ -449,11 +446,11 @@ def test_a_limit_that_does_not_end_is_an_error_with_its_reason(emulator: OneLogi
 
 
 def test_the_quota_is_kept_by_waiting_and_without_a_refusal() -> None:
-    """200 pages with 60 calls in each tenth of a second: the waits are what the service says, and no more."""
-    with account(users=150, groups=3, calls_per_hour=60, hour_seconds=0.1) as emulator:
+    """130 pages with 60 calls in each half second: what the last answer of a window says is enough."""
+    with account(users=130, groups=3, calls_per_hour=60, hour_seconds=0.5) as emulator:
         emulator.users_page_max = 1
-        clock = Clock()
-        found = reader_of(emulator, clock=clock, page_size=1).read(no_progress)
+        calls: list[tuple[str, int, int | None]] = []
+        found = reader_of(emulator, timing=REAL, page_size=1).read(lambda *call: calls.append(call))
         assert found.complete
-        # the service counts in whole seconds: one for each window, at most
-        assert len(clock.naps) <= 150 / 60 + 1
+        assert emulator.quota.refused == 0
+        assert (WAITING, 1, 1) in calls
