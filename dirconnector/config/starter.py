@@ -27,6 +27,8 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
         "subdomain": "acme",
         "pair_id": "0000000000000000000000000000000000000000000000000000000000000000",
         "pair_secret_env": "ONELOGIN_CLIENT_SECRET",
+        "okta_url": "https://acme.okta.com",
+        "okta_token_env": "OKTA_TOKEN",
         "group": "",
         "organization": "local",
         "organization_path": "organization.db",
@@ -42,7 +44,8 @@ ANSWERS: Mapping[str, str] = MappingProxyType(
 ``password_env`` (the name of an environment variable) and ``base`` are for ``ldap``; ``tenant``, ``application_id``
 and ``application_secret_env`` (the name of an environment variable) are for ``entra``; ``key_file`` and ``subject``
 are for ``google``; ``subdomain``, ``pair_id`` and ``pair_secret_env`` (the name of an environment variable) are for
-``onelogin``. ``group`` is the group (a name or a pattern) whose members are selected; empty means everyone.
+``onelogin``; ``okta_url`` and ``okta_token_env`` (the name of an environment variable) are for ``okta``.
+``group`` is the group (a name or a pattern) whose members are selected; empty means everyone.
 ``organization_path`` is for ``local``, ``region`` for ``bitwarden``, ``organization_url`` for ``vaultwarden``;
 ``client_id`` and ``client_secret_env`` (the name of an environment variable) are for both of these.
 """
@@ -81,6 +84,12 @@ _DIRECTORY = {
     client_id: {pair_id}  # Developers > API Credentials, scope Read Users
     client_secret: {{env: {pair_secret_env}}}
     # groups: both  # OneLogin groups as well as roles
+""",
+    "okta": """\
+    kind: okta
+    url: {okta_url}
+    token: {{env: {okta_token_env}}}  # Security > API > Tokens, made with the role Read-only Administrator
+    # app: 0oa9i8H7G6F5E4d3c2b1  # only people and groups that are assigned to this app
 """,
 }
 

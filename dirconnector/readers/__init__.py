@@ -19,6 +19,7 @@ KINDS = {
     "entra": "dirconnector.readers.entra:EntraReader",
     "google": "dirconnector.readers.google:GoogleReader",
     "onelogin": "dirconnector.readers.onelogin:OneLoginReader",
+    "okta": "dirconnector.readers.okta:OktaReader",
 }
 """Kind of a directory -> ``module:class``."""
 

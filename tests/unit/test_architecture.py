@@ -90,7 +90,7 @@ def test_directions(path: Path) -> None:
 
 
 KINDS_OF = {
-    "readers": {"file", "ldap", "entra", "google", "onelogin"},
+    "readers": {"file", "ldap", "entra", "google", "onelogin", "okta"},
     "organizations": {"local", "bitwarden", "vaultwarden"},
 }
 

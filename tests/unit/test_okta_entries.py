@@ -10,10 +10,10 @@ from pydantic import ValidationError
 
 from dirconnector.model import Problem, Snapshot
 from dirconnector.readers.okta import OktaSettings, increments
-from dirconnector.readers.okta.client import next_of, smaller, url_of
 from dirconnector.readers.okta.entries import People, group_of, team_of
 from dirconnector.readers.okta.increments import Cursor
 from dirconnector.readers.okta.pace import limit_of
+from dirconnector.readers.okta.paging import next_of, smaller, url_of
 from dirconnector.readers.okta.reading import worth_reading
 
 BASE: dict[str, Any] = {"url": "https://example.okta.com", "token": {"env": "T"}}

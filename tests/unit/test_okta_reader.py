@@ -469,7 +469,8 @@ def test_the_token_goes_to_no_other_host(okta: OktaEmulator, monkeypatch: pytest
 def test_a_missing_package_is_named_with_the_command(okta: OktaEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
-    monkeypatch.delitem(sys.modules, "dirconnector.readers.okta.client", raising=False)
+    for module in ("client", "transport"):
+        monkeypatch.delitem(sys.modules, f"dirconnector.readers.okta.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "okta.request_executor", None)
     with pytest.raises(ConfigError, match=r"pip install 'dirconnector\[okta\]'"):
         read(okta)

@@ -6,8 +6,9 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from dirconnector.model import Finding
-from dirconnector.readers.okta.client import Broken, Client, Page, Refused, url_of
+from dirconnector.readers.okta.client import Broken, Client, Page, Refused
 from dirconnector.readers.okta.entries import People
+from dirconnector.readers.okta.paging import url_of
 from dirconnector.readers.okta.reading import USERS_PAGE, Queries
 from dirconnector.readers.okta.refusals import ROLE, cure_of
 from dirconnector.readers.okta.settings import OktaSettings

@@ -1,48 +1,29 @@
 """The one edge where Okta's package is used: GET requests, one page at a time. No exception of Okta's package and no
 token gets past this module.
-
-Only the request executor of the package is imported: it brings the official transport, OAuth and DPoP, and starts in
-half a second. The generated models need six times as long, and reject a whole page for one unknown value; the
-package's own pagination takes an error for the end of the data.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
-import logging
 import re
-import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import parse_qsl, quote, urlencode, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
-import certifi
-from okta.cache.no_op_cache import NoOpCache
-from okta.constants import LOGGER_NAME
-from okta.http_client import HTTPClient
-from okta.request_executor import RequestExecutor
 
-from dirconnector import __version__
-from dirconnector.errors import ConfigError
+from dirconnector.readers.okta import transport
 from dirconnector.readers.okta.pace import Pace, date_of, limit_of
+from dirconnector.readers.okta.paging import next_of, smaller
 from dirconnector.readers.okta.settings import OktaSettings
-from dirconnector.settings import Tls
 
 TRIES = 5
 """So often a call is made that gets no answer, or one that says that the service is in trouble."""
 LIMIT_TRIES = 20
 """So often a call is made that is refused for a limit."""
 TROUBLE = frozenset({500, 502, 503, 504})
-SMALLEST_PAGE = 25
 CONNECT_SECONDS = 15.0
-RENEW_MINUTES = 5
-"""An access token is renewed so long before it expires."""
-_NEXT = re.compile(r'<([^<>]*)>[^,]*;\s*rel="?next"?', re.IGNORECASE)
 _SCOPE = re.compile(r'scope="([\w. ]+)"')
 
 
@@ -84,28 +65,6 @@ class _Reply:
     lasting: bool = False
 
 
-class _Connector(aiohttp.TCPConnector):
-    """Can end its connections at once. aiohttp leaves those of calls that were cancelled waiting for the other side's
-    goodbye (TLS close_notify), beyond the end of the loop.
-    """
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(**options)
-        self._made: list[Any] = []
-
-    async def _wrap_create_connection(self, *args: Any, **options: Any) -> Any:
-        made = await super()._wrap_create_connection(*args, **options)
-        self._made.append(made[0])
-        return made
-
-    async def abort(self) -> None:
-        """End all connections that were ever made."""
-        for transport in self._made:
-            transport.abort()
-        for _ in range(3):  # turns of the loop in which they are given up
-            await asyncio.sleep(0)
-
-
 class Client:
     """One organization's management API, as an asynchronous context manager. Raises :class:`ConfigError` when a secret,
     a key or a file of the TLS settings cannot be used.
@@ -115,14 +74,13 @@ class Client:
         self._directory, self._settings, self._pace = directory, settings, pace
         self.earliest: float | None = None
         """The earliest Date of all answers: the service's clock when this began."""
-        # at level DEBUG the package logs every request with its Authorization header, and errors with theirs
-        logging.getLogger(LOGGER_NAME).disabled = True
+        transport.silence()
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        self._context = _tls_context(self._directory, settings.tls)
-        self._executor = _executor(self._directory, settings)
-        self._connector = _Connector(ssl=self._context, limit=settings.concurrency)
+        context = transport.tls_context(self._directory, settings.tls)
+        self._executor = transport.executor(self._directory, settings)
+        self._connector = transport.Connector(ssl=context, limit=settings.concurrency)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=settings.timeout),
@@ -217,21 +175,6 @@ class Client:
         return _Reply(status=0, headers={}, told=told, lasting=lasting)
 
 
-def url_of(path: str, **options: object) -> str:
-    """A path with its options; those that are None are left out."""
-    given = {name: str(value) for name, value in options.items() if value is not None}
-    return f"{path}?{urlencode(given, quote_via=quote)}" if given else path
-
-
-def smaller(path: str) -> str:
-    """The same page with half as many entries: large pages time out (500) where entries are large."""
-    parts = urlsplit(path)
-    options = dict(parse_qsl(parts.query, keep_blank_values=True))
-    if not options.get("limit", "").isdecimal():
-        return path
-    return url_of(parts.path, **options | {"limit": max(SMALLEST_PAGE, int(options["limit"]) // 2)})
-
-
 def _page(where: str, reply: _Reply) -> Page:
     try:
         body, readable = json.loads(reply.body), True
@@ -247,20 +190,6 @@ def _page(where: str, reply: _Reply) -> Page:
         remaining=limit.remaining,
         limit=limit.limit,
     )
-
-
-def next_of(links: tuple[str, ...]) -> str:
-    """The path of the next page (RFC 8288), from all Link lines in whatever order; empty when there is none.
-
-    Only path and query are taken: the token goes to no other host than the one in the config, and organizations with a
-    custom domain may answer with their first name.
-    """
-    for line in links:
-        found = _NEXT.search(line)
-        if found:
-            parts = urlsplit(found[1])
-            return f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return ""
 
 
 def _refused(reply: _Reply) -> Refused:
@@ -313,94 +242,3 @@ def _no_answer(error: object, settings: OktaSettings) -> tuple[str, bool]:
     if isinstance(error, (aiohttp.ClientError, OSError)):
         return f"the connection broke before the answer was complete ({type(error).__name__})", False
     return f"the request failed in this program ({type(error).__name__})", True
-
-
-def _tls_context(directory: str, tls: Tls) -> ssl.SSLContext:
-    try:
-        context = ssl.create_default_context(cafile=None if tls.ca_file is None else str(tls.ca_file))
-        if tls.ca_file is None:
-            # where the computer has no list of its own, or an old one
-            context.load_verify_locations(cafile=certifi.where())
-        if not tls.verify:
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        if tls.client_cert is not None:
-            context.load_cert_chain(tls.client_cert, tls.client_key)
-    except (OSError, ssl.SSLError) as error:
-        words = getattr(error, "strerror", None) or str(error)
-        named = ", ".join(str(path) for path in (tls.ca_file, tls.client_cert, tls.client_key) if path is not None)
-        raise ConfigError(f"{directory}: tls: {named or 'the default authorities'}: cannot be used ({words})") from None
-    return context
-
-
-def _executor(directory: str, settings: OktaSettings) -> Any:
-    """The package's request executor. Its own repetitions are off: they wait without saying so, not at all for a 503,
-    and give up where a header is missing.
-    """
-    config: dict[str, Any] = {
-        "orgUrl": settings.url,
-        "userAgent": f"dirsync/{__version__}",
-        "requestTimeout": 0,
-        "rateLimit": {"maxRetries": 0},
-    }
-    if settings.token is not None:
-        config |= {"authorizationMode": "SSWS", "token": settings.token.reveal().strip()}
-    else:
-        assert settings.private_key is not None
-        config |= {
-            "authorizationMode": "PrivateKey",
-            "clientId": settings.client_id,
-            "scopes": list(settings.scopes),
-            "privateKey": _private_key(directory, settings.private_key.reveal()),
-            "oauthTokenRenewalOffset": RENEW_MINUTES,
-            "dpopEnabled": settings.dpop,
-        }
-        if settings.key_id:
-            config["kid"] = settings.key_id
-    proxy = settings.proxy_url or _proxy_of_environment(settings.url)
-
-    class Transport(HTTPClient):
-        """The package takes HTTP_PROXY for https:// too, and does not know NO_PROXY."""
-
-        def _setup_proxy(self, _: Any) -> str | None:
-            return proxy or None
-
-    # the package's functions have no types
-    make: Any = RequestExecutor
-    cache: Any = NoOpCache
-    return make({"client": config}, cache(), http_client=Transport)
-
-
-def _proxy_of_environment(url: str) -> str:
-    host = urlsplit(url).hostname or ""
-    return "" if proxy_bypass(host) else getproxies().get("https", "")
-
-
-def _private_key(directory: str, text: str) -> str | dict[str, str]:
-    """The key as the package takes it: PEM, or a JWK of nothing but texts. Raises :class:`ConfigError`."""
-    text = text.strip()
-    if text.startswith("{"):
-        try:
-            read = json.loads(text)
-        except ValueError:
-            read = {}
-        key: str | dict[str, str] = {name: value for name, value in read.items() if isinstance(value, str)}
-    else:
-        key = text
-    if not _usable(key):
-        raise ConfigError(
-            f"{directory}: private_key is not an RSA private key without a passphrase, in PEM or as a JWK: take what "
-            "the admin console showed under Public keys, Generate new key"
-        )
-    return key
-
-
-def _usable(key: str | dict[str, str]) -> bool:
-    from okta.jwt import JWT
-
-    read: Any = JWT.get_PEM_JWK
-    try:
-        read(key)
-    except Exception:  # the package raises what its three libraries for keys raise
-        return False
-    return True

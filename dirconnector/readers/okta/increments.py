@@ -13,6 +13,8 @@ from dirconnector.readers.okta.entries import People, Team
 from dirconnector.readers.okta.settings import OktaSettings
 
 VERSION = 1
+HOW = {"tls", "proxy", "concurrency", "timeout", "full_read_every"}
+"""Settings that say how to read, not what."""
 OVERLAP = 300.0
 """Seconds by which a query for changes begins before the last read began: changes show up late."""
 LOG_OVERLAP = 3600.0
@@ -75,7 +77,7 @@ def loaded(text: str) -> Cursor | None:
 
 def digest(settings: OktaSettings, attributes: frozenset[str]) -> str:
     """What a read with these settings asks for. The secrets are in it as references only."""
-    asked = f"{settings.model_dump_json()} {sorted(attributes)}"
+    asked = f"{settings.model_dump_json(exclude=HOW)} {sorted(attributes)}"
     return hashlib.sha256(asked.encode()).hexdigest()
 
 

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from dirconnector.model import Evidence, Progress
-from dirconnector.readers.okta.client import Broken, Client, Refused, url_of
+from dirconnector.readers.okta.client import Broken, Client, Refused
 from dirconnector.readers.okta.entries import People, Team, team_of
+from dirconnector.readers.okta.paging import url_of
 from dirconnector.readers.okta.settings import OktaSettings
 
 USERS_PAGE = 200
