@@ -5,6 +5,7 @@ that each may be repeated.
 from __future__ import annotations
 
 import json
+import math
 import threading
 from collections.abc import Mapping
 from typing import Any
@@ -149,7 +150,7 @@ class Api:
 
     def _used_up(self, seconds: float) -> str:
         return (
-            f"{self._host}: the account's limit of calls is used up for {seconds / 60:.0f} more minutes: run again "
+            f"{self._host}: the account's limit of calls is used up for another {math.ceil(seconds)} s: run again "
             "later, or find out who else uses it (OneLogin counts per account)"
         )
 
