@@ -92,6 +92,20 @@ def test_a_deactivated_user_leaves_all_groups(okta: OktaEmulator) -> None:
     assert content(after.snapshot) == content(whole(okta).snapshot)
 
 
+def test_a_deactivated_user_leaves_all_groups_even_if_no_time_stamp_of_them_moves(okta: OktaEmulator) -> None:
+    big = max(okta.state.members, key=lambda key: len(okta.state.members[key]))
+    before = whole(okta)
+    leaver = sorted(okta.state.members[big])[0]
+    stamps = {key: group["lastMembershipUpdated"] for key, group in okta.state.groups.items()}
+    okta.state.set_status(leaver, "DEPROVISIONED")
+    for key, group in okta.state.groups.items():
+        group["lastMembershipUpdated"] = stamps[key]
+    after = since(okta, before)
+    assert after is not None
+    assert not any(leaver in group.members for group in after.snapshot.groups.values())
+    assert len(after.snapshot.groups[big].members) == len(before.snapshot.groups[big].members) - 1
+
+
 def test_deleted_groups_are_gone(okta: OktaEmulator) -> None:
     before = whole(okta)
     group = next(key for key in okta.state.groups if key != okta.state.everyone)

@@ -13,10 +13,10 @@ from typing import Any, Self
 
 import aiohttp
 
-from dirconnector.readers.okta import transport
 from dirconnector.readers.okta.pace import Pace, date_of, limit_of
 from dirconnector.readers.okta.paging import next_of, smaller
 from dirconnector.readers.okta.settings import OktaSettings
+from dirconnector.readers.okta.transport import Connector, make_executor, silence, tls_context
 
 TRIES = 5
 """So often a call is made that gets no answer, or one that says that the service is in trouble."""
@@ -74,13 +74,13 @@ class Client:
         self._directory, self._settings, self._pace = directory, settings, pace
         self.earliest: float | None = None
         """The earliest Date of all answers: the service's clock when this began."""
-        transport.silence()
+        silence()
 
     async def __aenter__(self) -> Self:
         settings = self._settings
-        context = transport.tls_context(self._directory, settings.tls)
-        self._executor = transport.executor(self._directory, settings)
-        self._connector = transport.Connector(ssl=context, limit=settings.concurrency)
+        context = tls_context(self._directory, settings.tls)
+        self._executor = make_executor(self._directory, settings)
+        self._connector = Connector(ssl=context, limit=settings.concurrency)
         self._session = aiohttp.ClientSession(
             connector=self._connector,
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS, sock_read=settings.timeout),

@@ -77,7 +77,7 @@ def tls_context(directory: str, tls: Tls) -> ssl.SSLContext:
     return context
 
 
-def executor(directory: str, settings: OktaSettings) -> Any:
+def make_executor(directory: str, settings: OktaSettings) -> Any:
     """The package's request executor. Its own repetitions are off: they wait without saying so, not at all for a 503,
     and give up where a header is missing.
     """
