@@ -12,6 +12,8 @@ from typing import Any
 import pytest
 import requests
 
+from dirconnector.model import no_progress
+from dirconnector.readers import reader_class
 from tests.emulators.okta import ApiToken, Limits, OktaEmulator
 
 
@@ -302,6 +304,25 @@ def test_the_same_seed_makes_the_same_organization() -> None:
             return [(key, user["profile"]["login"]) for key, user in okta.state.users.items()]
 
     assert made(3) == made(3) != made(4)
+
+
+def test_it_runs_alone_and_says_how_to_read_it() -> None:
+    command = [sys.executable, "-m", "tests.emulators.okta", "--users", "20", "--groups", "3", "--seed", "5"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            ready = json.loads(process.stdout.readline())
+            kind = reader_class(ready["directory"].pop("kind"))
+            settings = kind.settings_class.model_validate(ready["directory"])
+            with pytest.MonkeyPatch.context() as patch:
+                for name, value in ready["env"].items():
+                    patch.setenv(name, value)
+                snapshot = kind("hq", settings, frozenset()).read(no_progress)
+            assert (len(snapshot.users), len(snapshot.groups)) == (21, 4)
+            assert snapshot.complete
+        finally:
+            process.terminate()
+        assert process.wait(10) == 0
 
 
 CLIENT = """

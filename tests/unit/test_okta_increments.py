@@ -181,6 +181,7 @@ def test_the_clock_is_that_of_okta(okta: OktaEmulator) -> None:
         {"users": {"filter": 'status eq "ACTIVE"'}},
         {"users": {"search": 'profile.department eq "Sales"'}},
         {"app": True},
+        {"restricted_role": True},
     ],
 )
 def test_a_scope_from_which_somebody_may_fall_unnoticed_is_read_as_a_whole(

@@ -171,7 +171,7 @@ class Client:
             return _Reply(status=status, headers=headers, code=_clean(code), told=_clean(told))
         told, lasting = _no_answer(error, self._settings)
         # a server that has never answered is more likely not there than out of reach for a moment
-        lasting = lasting or (isinstance(error, aiohttp.ClientConnectionError) and self.earliest is None)
+        lasting = lasting or (isinstance(error, aiohttp.ClientConnectorError) and self.earliest is None)
         return _Reply(status=0, headers={}, told=told, lasting=lasting)
 
 

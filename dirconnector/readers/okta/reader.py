@@ -57,13 +57,14 @@ class OktaReader:
 
     def read_since(self, before: Reading, progress: Progress) -> Reading | None:
         """See :class:`~dirconnector.readers.IncrementalReader`. None also where changes cannot be told from the lists:
-        with ``app``, ``users.filter`` and ``users.search`` (nothing says who fell out of the scope), when the count of
-        Everyone says that somebody was deleted for good, and when something could not be read to its end.
+        with ``app``, ``users.filter``, ``users.search`` and ``restricted_role`` (nothing says who fell out of the
+        scope), when the count of Everyone says that somebody was deleted for good or that group cannot be seen, and
+        when something could not be read to its end.
         """
         cursor = increments.loaded(before.cursor)
         if cursor is None or not before.snapshot.complete or cursor.asks != self._asks:
             return None
-        if self._settings.app or self._settings.users.scoped:
+        if self._settings.app or self._settings.users.scoped or self._settings.restricted_role:
             return None
         return self._run(self._since(before.snapshot, cursor, progress))
 
@@ -161,11 +162,10 @@ class OktaReader:
                 )
             known.teams = increments.teams_before(before, cursor)
             evidence += await self._moved_groups(queries, known)
-            if known.everyone is None and not self._settings.restricted_role:
+            if known.everyone is None:
                 return None
             # deletions for good are in no list: they show as a user that Okta no longer counts
-            counted = known.everyone is not None and not self._settings.system_log
-            if counted and _surplus(known) != cursor.surplus:
+            if not self._settings.system_log and _surplus(known) != cursor.surplus:
                 return None
             evidence = self._judged(evidence, known)
             snapshot = self._snapshot(known, evidence)

@@ -17,6 +17,7 @@ from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import certifi
+from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from okta.cache.no_op_cache import NoOpCache
 from okta.constants import LOGGER_NAME
 from okta.http_client import HTTPClient
@@ -77,6 +78,19 @@ def tls_context(directory: str, tls: Tls) -> ssl.SSLContext:
     return context
 
 
+class _LoadedKey:
+    """A key of the package that is exported once. The package writes it as PEM and reads it again for each proof of
+    possession, which takes a tenth of a second for each call to Okta.
+    """
+
+    def __init__(self, key: Any) -> None:
+        self._loaded = load_pem_private_key(key.export_key(), None)
+
+    def export_key(self) -> Any:
+        """The key, in the form of the library that signs with it."""
+        return self._loaded
+
+
 def make_executor(directory: str, settings: OktaSettings) -> Any:
     """The package's request executor. Its own repetitions are off: they wait without saying so, not at all for a 503,
     and give up where a header is missing.
@@ -112,7 +126,11 @@ def make_executor(directory: str, settings: OktaSettings) -> Any:
     # the package's functions have no types
     make: Any = RequestExecutor
     cache: Any = NoOpCache
-    return make({"client": config}, cache(), http_client=Transport)
+    executor = make({"client": config}, cache(), http_client=Transport)
+    if settings.dpop:
+        generator = executor._oauth.get_dpop_generator()
+        generator._rsa_key = _LoadedKey(generator._rsa_key)
+    return executor
 
 
 def _proxy_of_environment(url: str) -> str:
