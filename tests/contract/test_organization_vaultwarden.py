@@ -304,8 +304,10 @@ def test_each_kind_recognises_the_other(site: Site, tmp_path: Path) -> None:
 
 
 def test_the_login_limiter_is_waited_for(tmp_path: Path) -> None:
-    with BitwardenEmulator(vaultwarden=True, rate_limits=True, minute_seconds=0.05) as strict:
-        time_ = FastTime()
+    with BitwardenEmulator(vaultwarden=True, rate_limits=True, minute_seconds=3) as strict:
+        # a minute of the emulator is three seconds, and so is one of this clock: ten logins must fit into it on a slow
+        # machine, for the eleventh to be refused
+        time_ = FastTime(scale=20)
         for _ in range(12):
             organization = vaultwarden_on(strict, tmp_path, time_=time_)
             assert all(finding.ok for finding in organization.check())

@@ -33,6 +33,10 @@ RENEW_MINUTES = 5
 """An access token is renewed so long before it expires."""
 
 
+UNDER_WAY_SECONDS = 2.0
+"""How long to wait for connections that are being made when nobody needs them any more."""
+
+
 def silence() -> None:
     """At level DEBUG the package logs every request with its Authorization header, and errors with theirs."""
     logging.getLogger(LOGGER_NAME).disabled = True
@@ -40,20 +44,35 @@ def silence() -> None:
 
 class Connector(aiohttp.TCPConnector):
     """Can end its connections at once. aiohttp leaves those of calls that were cancelled waiting for the other side's
-    goodbye (TLS close_notify), beyond the end of the loop.
+    goodbye (TLS close_notify), beyond the end of the loop; and asyncio loses a connection whose making is cancelled in
+    the middle of its TLS handshake, so none is.
     """
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._made: list[Any] = []
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     async def _wrap_create_connection(self, *args: Any, **options: Any) -> Any:
+        task = asyncio.ensure_future(self._make(*args, **options))
+        self._under_way.add(task)
+        task.add_done_callback(self._finished)
+        return await asyncio.shield(task)
+
+    async def _make(self, *args: Any, **options: Any) -> Any:
         made = await super()._wrap_create_connection(*args, **options)
         self._made.append(made[0])
         return made
 
+    def _finished(self, task: asyncio.Task[Any]) -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # whoever waits for it gets it; nobody may be waiting any more
+
     async def abort(self) -> None:
-        """End all connections that were ever made."""
+        """End all connections that were ever made, and wait a moment for those that are being made."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=UNDER_WAY_SECONDS)
         for transport in self._made:
             transport.abort()
         for _ in range(3):  # turns of the loop in which they are given up
